@@ -1,0 +1,52 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+STORE ?= file:data
+LISTEN ?= 127.0.0.1:50051
+
+.PHONY: help setup serve test check format lint types protos check-protos clean
+.DEFAULT_GOAL := help
+
+help: ## Show what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment with everything that the other targets need
+
+serve: setup ## Run the server on its embedded default (STORE=file:data LISTEN=127.0.0.1:50051)
+	$(BIN)/sessionstore serve --store $(STORE) --listen $(LISTEN)
+
+test: setup ## Run all tests (ARGS="-k name" picks some)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types check-protos test ## Everything that must hold: format, lint, types, protos, tests
+
+format: setup ## Format the code and sort imports
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write protos
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+protos: setup ## Generate the stubs from protos/
+	$(BIN)/python protos/generate.py
+
+check-protos: setup
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf lint protos
+	$(BIN)/python protos/check_breaking.py
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
