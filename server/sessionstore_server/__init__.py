@@ -1,0 +1,1 @@
+"""The server: backends, services, the stores in process, and everything behind gRPC."""

@@ -1,0 +1,1 @@
+"""Where bytes live: the interface and its implementations."""

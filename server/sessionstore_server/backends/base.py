@@ -1,0 +1,180 @@
+"""What a backend offers: named documents, append-only logs and blobs under one revision per key.
+
+A backend knows bytes and not the domain. The services map sessions onto these values; a new kind of record
+needs no change here. Each backend passes `tests/server/backends`, and through the services the contract suite.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+MAX_ID_BYTES = 512
+"""The longest id, in bytes of UTF-8."""
+
+BLOB_PIECE_BYTES = 1 << 20
+"""The largest piece in which `Backend.get_blob` hands out a blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The address of one record set. Namespaces never meet; the caller's identity gives the namespace."""
+
+    namespace: str
+    collection: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """A change of one log: keep the first `keep` records (None: all), then append."""
+
+    append: Sequence[bytes] = ()
+    keep: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one commit changes under a key; whatever is not named stays as it is.
+
+    A log exists from the first splice that names it, also when that appends nothing.
+    """
+
+    documents: Mapping[str, bytes | None] = field(default_factory=dict)
+    """New content by name; None removes the document, or everything below a name that ends in `/`."""
+    logs: Mapping[str, Splice | None] = field(default_factory=dict)
+    """Splices by log name; None removes the log, or everything below a name that ends in `/`. A splice of a name
+    below a removed one counts as if the name stood alone."""
+    summary: bytes | None = None
+    """What `list` shows of the key; None keeps the present one. A key without a summary is not listed."""
+    blobs: frozenset[str] | None = None
+    """The sha256 (lower-case hex) of every blob that the key refers to from now on; None changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The outcome of a commit."""
+
+    revision: int
+    commit_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """The records from position `start` up to, not including, `stop` (None: the end)."""
+
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """A part of one log: the records from position `start`, and what is known of the whole."""
+
+    records: Sequence[bytes]
+    start: int
+    length: int
+    """The number of records in the whole log."""
+    shortened_at: int
+    """The last revision that removed records from the log, or started it. Who holds a prefix read at that revision or
+    later needs only what follows the prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a key held at one revision. Names that do not exist are missing from the mappings."""
+
+    revision: int
+    commit_time: datetime
+    documents: Mapping[str, bytes]
+    logs: Mapping[str, LogView]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One key in a list."""
+
+    id: str
+    revision: int
+    summary: bytes
+
+
+class Backend(ABC):
+    """Where bytes live.
+
+    Rules for every implementation:
+
+    - A commit is all or nothing, also across a kill at any point, and durable when it returns.
+    - The revision of a key starts at 1 and grows by one with each commit; 0 stands for absent.
+    - Calls may run concurrently, on one key too; each behaves as if it ran alone.
+    - Nothing handed in or out is shared: no caller can change what is stored.
+    - Ids are non-empty UTF-8 text without NUL, at most `MAX_ID_BYTES` long; document and log names are any
+      non-empty Unicode text. Both may hold slashes, dots and emoji.
+    """
+
+    name: str
+    """The backend's name for people, such as `memory`."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make the backend ready, for example create the folder. Call once, before anything else."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Finish what is under way and release everything; closing twice is allowed."""
+
+    @abstractmethod
+    async def commit(self, key: Key, change: Change, expected_revision: int | None = None) -> Commit:
+        """Apply `change` to `key` as one unit, creating the key if it is absent.
+
+        Errors: RevisionConflictError when `expected_revision` is given and is not the present one (0: the key
+        must be absent); InvalidArgumentError when a splice keeps more records than there are, or a blob that
+        the change refers to is not stored; StorageError when the medium fails. After an error nothing changed.
+        """
+
+    @abstractmethod
+    async def read(
+        self, key: Key, documents: Collection[str] = (), logs: Mapping[str, LogRange] | None = None
+    ) -> View | None:
+        """Read the named documents and log ranges at one revision, or None when the key is absent.
+
+        A name that ends in `/` stands for every name that starts with it. A range may reach beyond the end.
+        Errors: DataCorruptionError when what is stored cannot be read.
+        """
+
+    @abstractmethod
+    async def delete(self, key: Key, expected_revision: int | None = None) -> bool:
+        """Remove everything under `key`; tell whether there was anything.
+
+        Blobs to which no other key refers go too. Errors: RevisionConflictError, StorageError.
+        """
+
+    @abstractmethod
+    async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
+        """Return up to `limit` keys with a summary, by id in the order of its UTF-8 bytes, after `after`."""
+
+    @abstractmethod
+    async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
+        """Store a blob under its sha256; storing it again changes nothing.
+
+        Errors: InvalidArgumentError when the content has another digest (nothing is kept), StorageError.
+        """
+
+    @abstractmethod
+    def get_blob(self, digest: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Stream the bytes of a blob from `start` up to `stop`, in pieces of at most 1 MiB.
+
+        Errors: DataCorruptionError when it is not stored or, for a whole read, has another digest.
+        """
+
+    @abstractmethod
+    async def missing_blobs(self, digests: Collection[str]) -> set[str]:
+        """Return which of these blobs are not stored."""
+
+    @abstractmethod
+    async def sweep_blobs(self, min_age_seconds: float) -> int:
+        """Remove blobs to which no key refers and that are at least so old; return how many went."""
+
+    @abstractmethod
+    async def check_health(self) -> None:
+        """Return when the backend can read and write; else raise StorageError with the reason."""

@@ -1,0 +1,6 @@
+"""Keeps sessions in JSON files."""
+
+from sessionstore_server.backends.file.backend import FileBackend
+from sessionstore_server.backends.file.codec import Base64Codec, RecordCodec
+
+__all__ = ["Base64Codec", "FileBackend", "RecordCodec"]

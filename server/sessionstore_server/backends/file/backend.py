@@ -1,0 +1,183 @@
+"""The backend that keeps JSON files in folders that people can read.
+
+    ROOT/<namespace>/<collection>/<id>/commits.jsonl        a line per revision, which names what there is
+                                      /<log>.jsonl          a line per record
+                                      /blobs/<sha256>       hard links to the blobs that the key refers to
+    ROOT/blobs/<first two hex>/<sha256>                     the blobs of all keys
+    ROOT/.work/<token>                                      what is on its way in or out, one folder per process
+
+What each operation writes, and the syncs it waits for:
+
+    commit, documents only      a commit line                                           1
+    commit, append to a log     the records and a commit line                           1 per log, and 1
+    commit, new or shorter log  the records that stay or are new, and a commit line     1 per log, and 2
+    commit, new blobs           a link per blob and a commit line                       3
+    commit, first of a key      the records and a line of the whole state               1 per log, and 5
+    commit, every so often      a line of the whole state, in place of all lines        2 where it was 1
+    delete                      nothing; a folder is moved                              1
+    put_blob                    the content                                             3
+    read, list, get_blob        nothing                                                 0
+
+The files are for a local file system: it must have hard links, `flock`, and renames that replace. Copies of the
+folder must keep hard links (`cp -a`, `rsync -aH`, `tar`), since these count the references to blobs.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+from typing_extensions import override
+
+from sessionstore.errors import DataCorruptionError, StorageError, StoreClosedError
+from sessionstore_server.backends import checks
+from sessionstore_server.backends.base import BLOB_PIECE_BYTES, Backend, Change, Commit, Key, Listed, LogRange, View
+from sessionstore_server.backends.file import files
+from sessionstore_server.backends.file.blobs import Blobs, Upload
+from sessionstore_server.backends.file.codec import Base64Codec, RecordCodec
+from sessionstore_server.backends.file.keys import Keys
+from sessionstore_server.backends.file.scratch import Scratch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 8
+"""How many blocking operations of one backend run at a time; keys beyond that wait for each other."""
+
+
+class FileBackend(Backend):
+    """Keeps everything under the folder `root`, which several processes may share.
+
+    `codec` turns records into the JSON that stands in the files; without one they stand there as base64.
+    """
+
+    name = "file"
+
+    def __init__(self, root: Path, codec: RecordCodec | None = None) -> None:
+        self._root = root
+        self._codec = codec or Base64Codec()
+        self._opened: _Disk | None = None
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
+    @override
+    async def open(self) -> None:
+        self._opened = await asyncio.to_thread(_reported, _Disk, self._root, self._codec)
+
+    @override
+    async def aclose(self) -> None:
+        disk, self._opened = self._opened, None
+        if disk:
+            await asyncio.to_thread(disk.close)
+
+    @override
+    async def commit(self, key: Key, change: Change, expected_revision: int | None = None) -> Commit:
+        checks.check_key(key)
+        change = checks.checked_change(change)
+        async with self._turn(key):
+            return await self._run(self._disk.keys.commit, key, change, expected_revision)
+
+    @override
+    async def read(
+        self, key: Key, documents: Collection[str] = (), logs: Mapping[str, LogRange] | None = None
+    ) -> View | None:
+        checks.check_key(key)
+        ranges = checks.checked_ranges(logs)
+        return await self._run(self._disk.keys.read, key, tuple(documents), ranges)
+
+    @override
+    async def delete(self, key: Key, expected_revision: int | None = None) -> bool:
+        checks.check_key(key)
+        async with self._turn(key):
+            return await self._run(self._disk.keys.delete, key, expected_revision)
+
+    @override
+    async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
+        checks.check_part("namespace", namespace)
+        checks.check_part("collection", collection)
+        return await self._run(self._disk.keys.page, namespace, collection, after, limit)
+
+    @override
+    async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
+        checks.check_digests("digest", [digest])
+        upload = await self._run(Upload, self._disk.scratch.folder)
+        try:
+            async for piece in content:
+                await self._run(upload.add, piece)
+            await self._run(self._disk.blobs.keep, upload, digest)
+        finally:
+            await self._run(upload.discard)
+
+    @override
+    async def get_blob(self, digest: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        checks.check_digests("digest", [digest])
+        checks.check_range("range", start, stop)
+        with await self._run(self._disk.blobs.open, digest) as file:
+            hashed, position = sha256(), start
+            while piece := await self._run(files.read_at, file.fileno(), position, _piece_stop(position, stop)):
+                hashed.update(piece)
+                position += len(piece)
+                yield piece
+            is_whole = start == 0 and position == os.fstat(file.fileno()).st_size
+        if is_whole and hashed.hexdigest() != digest:
+            raise DataCorruptionError(str(file.name), f"its content has the digest {hashed.hexdigest()}")
+
+    @override
+    async def missing_blobs(self, digests: Collection[str]) -> set[str]:
+        checks.check_digests("digests", digests)
+        return await self._run(self._disk.blobs.missing, tuple(digests))
+
+    @override
+    async def sweep_blobs(self, min_age_seconds: float) -> int:
+        return await self._run(self._disk.blobs.sweep, min_age_seconds)
+
+    @override
+    async def check_health(self) -> None:
+        await self._run(self._disk.scratch.probe, self._disk.root)
+
+    @property
+    def _disk(self) -> "_Disk":
+        if self._opened is None:
+            raise StoreClosedError(self.name)
+        return self._opened
+
+    def _turn(self, key: Key) -> asyncio.Lock:
+        """Let the callers for one key wait here, in their order, and not in threads that others need."""
+        return self._turns.setdefault(key, asyncio.Lock())
+
+    async def _run(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        run = partial(_reported, step, *args, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._disk.threads, run)
+
+
+class _Disk:
+    """What an open backend holds: all that blocks, and the threads that it blocks."""
+
+    def __init__(self, root: Path, codec: RecordCodec) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root.resolve()
+        self.blobs = Blobs(self.root)
+        self.scratch = Scratch(self.root)
+        self.keys = Keys(self.root, codec, self.blobs, self.scratch)
+        self.threads = ThreadPoolExecutor(THREADS, "sessionstore-file")
+
+    def close(self) -> None:
+        """Finish what runs, then leave the folder."""
+        self.threads.shutdown()
+        self.scratch.close()
+
+
+def _piece_stop(position: int, stop: int | None) -> int:
+    return position + BLOB_PIECE_BYTES if stop is None else min(position + BLOB_PIECE_BYTES, stop)
+
+
+def _reported(step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Let no failure of the medium out that is not a StorageError."""
+    try:
+        return step(*args, **named)
+    except OSError as error:
+        raise StorageError(str(error.filename), error.strerror or str(error)) from error

@@ -1,0 +1,120 @@
+"""The commit file of a key: what its last whole, valid line does not name does not exist.
+
+A last line that is cut short or fails its checksum is an interrupted write: readers pass over it, and the next
+commit cuts it off. Anywhere else such a line is damage.
+"""
+
+import os
+
+from sessionstore.errors import DataCorruptionError
+from sessionstore_server.backends.base import Key
+from sessionstore_server.backends.file import files
+from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.lines import SEAL_BYTES, entry_of, line_of
+from sessionstore_server.backends.file.names import COMMITS
+from sessionstore_server.backends.file.state import Entry, Position, State
+
+COMPACT_ABOVE_BYTES = 64 * 1024
+COMPACT_ABOVE_RATIO = 4
+"""A commit file is written anew when it is larger than the first, and so many times what its last state needs."""
+
+NEW_COMMITS = "commits.new"
+"""The new file until it takes the place of the old one."""
+
+
+def read(folder: Folder, key: Key, known: State | None) -> State:
+    """Return the present state of `key`, parsing only the lines that `known` has not seen.
+
+    Errors: DataCorruptionError, also when the folder is that of another key; UnsupportedVersionError.
+    """
+    try:
+        with folder.file(COMMITS, os.O_RDONLY) as descriptor:
+            status = os.fstat(descriptor)
+            if known and known.position.inode == status.st_ino:
+                before = known.position.end - SEAL_BYTES
+                news = files.read_at(descriptor, before, status.st_size)
+                if news[:SEAL_BYTES] == known.position.seal:
+                    return _extended(folder, known, news[SEAL_BYTES:])
+            data = files.read_at(descriptor, 0, status.st_size)
+    except FileNotFoundError:
+        raise files.missing(folder, COMMITS) from None
+    return _extended(folder, State(key, position=Position(status.st_ino)), data)
+
+
+def owner(folder: Folder) -> Key:
+    """Return the key that the folder belongs to. Errors: DataCorruptionError when its first line is not readable."""
+    line = _first_line(folder)
+    try:
+        key = entry_of(line, _location(folder)).key
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, 1, error) from error
+    if key is None:
+        raise _damaged(folder, 1, "it does not tell its key")
+    return key
+
+
+def write(folder: Folder, state: State, entry: Entry) -> State:
+    """Make `entry` the next revision, durably, and return the state after it.
+
+    The first commit, and one that finds the file grown too large, write the whole state into a new file.
+    """
+    line = line_of(entry)
+    after = state.copy()
+    after.apply(entry, _after_line(state.position, line))
+    if not state.revision or _is_too_large(after):
+        return _replace(folder, after)
+    files.append(folder, COMMITS, state.position.end, line)
+    return after
+
+
+def _extended(folder: Folder, state: State, data: bytes) -> State:
+    *lines, partial = data.split(b"\n")
+    after = state.copy() if lines else state
+    for index, text in enumerate(lines, 1):
+        line = text + b"\n"
+        try:
+            after.apply(entry_of(line, _location(folder)), _after_line(after.position, line))
+        except (ValueError, RecursionError) as error:
+            if after.revision and index == len(lines) and not partial:
+                break
+            raise _damaged(folder, after.position.lines + 1, error) from error
+    if not after.revision:
+        raise _damaged(folder, 1, "the file has no whole line")
+    return after
+
+
+def _first_line(folder: Folder) -> bytes:
+    try:
+        with folder.file(COMMITS, os.O_RDONLY) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            return file.readline()
+    except FileNotFoundError:
+        raise files.missing(folder, COMMITS) from None
+
+
+def _after_line(position: Position, line: bytes) -> Position:
+    return Position(position.inode, position.end + len(line), position.lines + 1, line[-SEAL_BYTES:])
+
+
+def _is_too_large(state: State) -> bool:
+    size = state.position.end
+    return size > COMPACT_ABOVE_BYTES and size > COMPACT_ABOVE_RATIO * state.live_bytes()
+
+
+def _replace(folder: Folder, state: State) -> State:
+    whole = state.whole()
+    line = line_of(whole)
+    files.create(folder, NEW_COMMITS, line)
+    inode = folder.stat(NEW_COMMITS).st_ino
+    folder.rename(NEW_COMMITS, folder, COMMITS)
+    folder.sync()
+    written = State(state.key)
+    written.apply(whole, _after_line(Position(inode), line))
+    return written
+
+
+def _damaged(folder: Folder, line: int, problem: object) -> DataCorruptionError:
+    return DataCorruptionError(f"{_location(folder)} line {line}", str(problem))
+
+
+def _location(folder: Folder) -> str:
+    return str(folder.path / COMMITS)

@@ -1,0 +1,138 @@
+"""The text of a commit line: compact JSON that ends with its own checksum.
+
+    {"revision":7,"commit_time":"2026-01-31T12:00:00.000000Z","documents":{...},"logs":{...},...,"crc32":"1a2b3c4d"}
+
+The values of documents are kept as the text they were given, so that no number or spelling changes on the way.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NotRequired, TypedDict
+
+from sessionstore.errors import UnsupportedVersionError
+from sessionstore_server.backends.base import Key
+from sessionstore_server.backends.file.state import Entry, Log, Mark
+
+VERSION = 1
+"""The version of the format; the first line of each file tells it."""
+
+SEAL_BYTES = len(',"crc32":"00000000"}\n')
+
+
+class _MarkMembers(TypedDict):
+    records: int
+    bytes: int
+    crc32: str
+
+
+class _LogMembers(TypedDict):
+    file: str
+    end: _MarkMembers
+    shortened_at: int
+    marks: NotRequired[list[_MarkMembers]]
+
+
+_scan = json.JSONDecoder().raw_decode
+
+
+def line_of(entry: Entry) -> bytes:
+    """Write an entry as a line."""
+    members = {"revision": str(entry.revision), "commit_time": _json(_rfc3339(entry.commit_time))}
+    if entry.key:
+        members |= {"version": str(VERSION), "key": _json([entry.key.namespace, entry.key.collection, entry.key.id])}
+    changes = {
+        "documents": _object(entry.documents),
+        "removed_documents": _json(entry.removed_documents),
+        "logs": _json({name: _log_members(log) for name, log in entry.logs.items()}),
+        "removed_logs": _json(entry.removed_logs),
+    }
+    members |= {name: text for name, text in changes.items() if text not in ("{}", "[]")}
+    if entry.summary is not None:
+        members["summary"] = entry.summary
+    if entry.blobs is not None:
+        members["blobs"] = _json(sorted(entry.blobs))
+    return sealed(_object(members)[:-1].encode())
+
+
+def entry_of(line: bytes, location: str) -> Entry:
+    """Read a line with its line break. Errors: ValueError when it is damaged, UnsupportedVersionError."""
+    body = line[:-SEAL_BYTES]
+    if sealed(body) != line:
+        raise ValueError("the checksum does not match")
+    try:
+        members = _split(body.decode() + "}")
+        version = int(members.get("version", VERSION))
+        if version > VERSION:
+            raise UnsupportedVersionError(location, version, VERSION)
+        return _entry(members)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"not a commit line: {error!r}") from error
+
+
+def sealed(body: bytes) -> bytes:
+    """Return the line of an object, given without its closing brace."""
+    return body + b',"crc32":"%08x"}\n' % zlib.crc32(body)
+
+
+def _entry(members: Mapping[str, str]) -> Entry:
+    logs: dict[str, _LogMembers] = json.loads(members.get("logs", "{}"))
+    return Entry(
+        int(members["revision"]),
+        datetime.fromisoformat(json.loads(members["commit_time"])),
+        documents=_split(members.get("documents", "{}")),
+        removed_documents=tuple(json.loads(members.get("removed_documents", "[]"))),
+        logs={name: _log(log) for name, log in logs.items()},
+        removed_logs=tuple(json.loads(members.get("removed_logs", "[]"))),
+        summary=members.get("summary"),
+        blobs=frozenset(json.loads(members["blobs"])) if "blobs" in members else None,
+        key=Key(*json.loads(members["key"])) if "key" in members else None,
+    )
+
+
+def _log(members: _LogMembers) -> Log:
+    if "/" in members["file"]:
+        raise ValueError("a log outside of its folder")
+    marks = tuple(_mark(mark) for mark in members.get("marks", ()))
+    return Log(members["file"], _mark(members["end"]), members["shortened_at"], marks)
+
+
+def _log_members(log: Log) -> _LogMembers:
+    members: _LogMembers = {"file": log.file, "end": _mark_members(log.end), "shortened_at": log.shortened_at}
+    if log.marks:
+        members["marks"] = [_mark_members(mark) for mark in log.marks]
+    return members
+
+
+def _mark(members: _MarkMembers) -> Mark:
+    return Mark(members["records"], members["bytes"], int(members["crc32"], 16))
+
+
+def _mark_members(mark: Mark) -> _MarkMembers:
+    return {"records": mark.records, "bytes": mark.size, "crc32": f"{mark.crc32:08x}"}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _object(members: Mapping[str, str]) -> str:
+    """Write an object whose values are JSON already."""
+    return "{" + ",".join(f"{_json(name)}:{text}" for name, text in members.items()) + "}"
+
+
+def _split(text: str) -> dict[str, str]:
+    """Undo `_object`: return the text of each value."""
+    members = {}
+    end = 1 if text == "{}" else 0
+    while text[end] != "}":
+        name, colon = _scan(text, end + 1)
+        start = colon + 1
+        _, end = _scan(text, start)
+        members[name] = text[start:end]
+    return members

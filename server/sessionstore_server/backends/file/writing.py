@@ -1,0 +1,120 @@
+"""How a change becomes a revision: first what the commit line will name, synced, then the line."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sessionstore.errors import StorageError
+from sessionstore_server.backends import checks
+from sessionstore_server.backends.base import Change, Splice
+from sessionstore_server.backends.file import commits, logs
+from sessionstore_server.backends.file.blobs import Blobs, links_of
+from sessionstore_server.backends.file.codec import RecordCodec
+from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.names import BLOBS, COMMITS
+from sessionstore_server.backends.file.state import Entry, Log, State
+
+_logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Writes changes into the folder of a key, for a caller who holds its lock."""
+
+    def __init__(self, codec: RecordCodec, blobs: Blobs) -> None:
+        self._codec = codec
+        self._blobs = blobs
+
+    def write(self, folder: Folder, state: State, change: Change) -> State:
+        """Apply `change` to `state` and return the state after it; after an error `state` still is the present one."""
+        added = (change.blobs or frozenset()) - state.blobs
+        if missing := self._blobs.missing(added):
+            raise checks.unknown_blobs(missing)
+        kept = _kept_records(state, change)
+        entry = self._entry(state, change, self._spliced(folder, state, change.logs, kept))
+        if added:
+            self._blobs.link(added, folder)
+        # The folder of a new key is synced as a whole, before it comes in sight.
+        if state.revision and not _files(state) >= {log.file for log in entry.logs.values()}:
+            folder.sync()
+        after = commits.write(folder, state, entry)
+        self._remove_dropped(folder, state, after)
+        return after
+
+    def _entry(self, state: State, change: Change, spliced: Mapping[str, Log]) -> Entry:
+        return Entry(
+            state.revision + 1,
+            datetime.now(UTC),
+            documents={
+                name: self._json(state, name, record).decode()
+                for name, record in change.documents.items()
+                if record is not None
+            },
+            removed_documents=tuple(checks.removed(state.documents, change.documents)),
+            logs=spliced,
+            removed_logs=tuple(checks.removed(state.logs, change.logs)),
+            summary=None if change.summary is None else self._json(state, "summary", change.summary).decode(),
+            blobs=change.blobs if change.blobs != state.blobs else None,
+            key=None if state.revision else state.key,
+        )
+
+    def _spliced(
+        self, folder: Folder, state: State, splices: Mapping[str, Splice | None], kept: Mapping[str, int]
+    ) -> dict[str, Log]:
+        spliced = {}
+        for name, keep in kept.items():
+            splice = splices[name]
+            lines = [self._json(state, name, record) for record in splice.append] if splice else []
+            spliced[name] = _written(folder, state, name, keep, lines)
+        return spliced
+
+    def _json(self, state: State, name: str, record: bytes) -> bytes:
+        text = self._codec.to_json(state.key.collection, name, record)
+        if b"\n" in text:
+            raise ValueError(f"the codec wrote more than one line for {name!r}")
+        return text
+
+    def _remove_dropped(self, folder: Folder, before: State, after: State) -> None:
+        """Remove what the new revision no longer names; it is durable already, so a failure here is only reported."""
+        try:
+            for file in _files(before) - _files(after):
+                folder.remove(file)
+            self._blobs.unlink(before.blobs - after.blobs, folder)
+        except (StorageError, FileNotFoundError) as error:
+            _logger.warning("left for the next commit: %s", error)
+
+
+def remove_leftovers(folder: Folder, state: State) -> None:
+    """Remove files and blob links that no commit line names: an interrupted commit made them."""
+    ours = {name for name in folder.names() if name.endswith(".jsonl") or name == commits.NEW_COMMITS}
+    for name in ours - _files(state):
+        _removed(folder, name)
+    for digest in links_of(folder) - state.blobs:
+        with folder.folder(BLOBS) as links:
+            _removed(links, digest)
+
+
+def _removed(folder: Folder, name: str) -> None:
+    folder.remove(name)
+    path = str(folder.path / name)
+    _logger.warning("removed what an interrupted commit left: %s", path, extra={"path": path})
+
+
+def _kept_records(state: State, change: Change) -> dict[str, int]:
+    return {
+        name: checks.kept_records(name, splice, state.logs[name].end.records if name in state.logs else 0)
+        for name, splice in change.logs.items()
+        if splice is not None
+    }
+
+
+def _written(folder: Folder, state: State, name: str, keep: int, lines: list[bytes]) -> Log:
+    log, revision = state.logs.get(name), state.revision + 1
+    if log is None:
+        return logs.create(folder, name, lines, revision)
+    if keep == log.end.records:
+        return logs.append(folder, log, lines)
+    return logs.shorten(folder, log, keep, lines, revision)
+
+
+def _files(state: State) -> set[str]:
+    return {COMMITS} | {log.file for log in state.logs.values()}

@@ -1,0 +1,133 @@
+"""A process of its own that writes to a file backend; the tests start it, and some kill it.
+
+writer.py count ROOT COMMITS    when told so, count up one document against everybody else
+writer.py endless ROOT EVENTS   commit without end; print the number of each round that was acknowledged; die, as
+                                if killed, before so many file operations are done (0: only when killed)
+writer.py limited ROOT          meet a limit on the size of files; print what was seen
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from pathlib import Path
+
+from sessionstore.errors import RevisionConflictError, StorageError
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice
+from sessionstore_server.backends.file import FileBackend
+
+HOT = Key("default", "sessions", "hot")
+
+
+async def count(backend: Backend, commits: int) -> None:
+    say("ready")
+    sys.stdin.readline()
+    done = 0
+    while done < commits:
+        view = await backend.read(HOT, ["count"])
+        revision, value = (view.revision, int(view.documents["count"])) if view else (0, 0)
+        change = Change({"count": b"%d" % (value + 1)}, {"values": Splice([b"%d" % value])}, summary=b"hot")
+        try:
+            await backend.commit(HOT, change, expected_revision=revision)
+            done += 1
+        except RevisionConflictError:
+            continue
+
+
+async def endless(backend: Backend, events: int) -> None:
+    """Each round writes every kind of file: a new key with a blob, an append, a shorter log, a large document."""
+    if events:
+        sys.addaudithook(dying_after(events))
+    view = await backend.read(HOT, logs={"values": LogRange()})
+    number = view.logs["values"].length if view else 0
+    while True:
+        content = b"content %d" % number
+        digest = sha256(content).hexdigest()
+        await backend.put_blob(digest, pieces(content))
+        new = Key("default", "sessions", f"new-{number}")
+        await backend.commit(
+            new, Change({"session": content}, {"l": Splice([content], keep=0)}, b"s", frozenset([digest]))
+        )
+        shortened = Splice([b"%d" % number], keep=number // 2)
+        values = Splice([b"%d" % value for value in range(number // 2, number + 1)], keep=number // 2)
+        splice = values if number % 3 == 0 else Splice([b"%d" % number])
+        big = b"%d" % number * 2000
+        await backend.commit(
+            HOT, Change({"big": big}, {"values": splice, "other": shortened}, b"s", frozenset([digest]))
+        )
+        await backend.delete(Key("default", "sessions", f"new-{number - 3}"))
+        say(number)
+        number += 1
+
+
+def dying_after(events: int) -> Callable[[str, object], None]:
+    """Kill this process at its n-th opening, renaming, removing, linking or locking of a file."""
+    left = itertools.count(events, -1)
+
+    def hook(event: str, _: object) -> None:
+        if event.startswith(("open", "os.", "shutil.", "fcntl.")) and next(left) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return hook
+
+
+async def limited(backend: Backend) -> None:
+    """Fill a file up to a limit, as if the disk were full, then lift it; what failed must not be seen."""
+    await backend.commit(HOT, Change({"a": b"1"}, {"values": Splice([b"1"])}))
+    outcomes = []
+    for name, change in {
+        "append": Change({"a": b"2"}, {"values": Splice([b"2" * 100_000])}),
+        "new log": Change({"a": b"2"}, {"new": Splice([b"2" * 100_000])}),
+        "document": Change({"a": b"2" * 100_000}, {"values": Splice([b"2"])}),
+    }.items():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+        for key in (HOT, Key("default", "sessions", "never")):
+            try:
+                await backend.commit(key, change)
+            except StorageError as error:
+                outcomes.append([name, key.id, error.location, error.problem])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        view = await backend.read(HOT, ["a"], {"values": LogRange(), "new": LogRange()})
+        assert view is not None
+        assert (view.revision, dict(view.documents), set(view.logs)) == (1, {"a": b"1"}, {"values"})
+        assert list(view.logs["values"].records) == [b"1"]
+        assert await backend.read(Key("default", "sessions", "never")) is None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    try:
+        await backend.check_health()
+    except StorageError as error:
+        outcomes.append(["health", "", error.location, error.problem])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert (await backend.commit(HOT, Change({"a": b"2"}, {"values": Splice([b"2"])}))).revision == 2
+    say(json.dumps(outcomes))
+
+
+def say(answer: object) -> None:
+    sys.stdout.write(f"{answer}\n")
+    sys.stdout.flush()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def main(kind: str, root: str, *arguments: str) -> None:
+    backend = FileBackend(Path(root))
+    await backend.open()
+    match kind:
+        case "count":
+            await count(backend, int(arguments[0]))
+        case "endless":
+            await endless(backend, int(arguments[0]))
+        case "limited":
+            await limited(backend)
+    await backend.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
