@@ -1,0 +1,37 @@
+"""Keeps the sessions of AI agents, in process or behind gRPC, with one interface for both.
+
+Importing this loads the models but no gRPC: a store is loaded when it is first named.
+"""
+
+from typing import TYPE_CHECKING
+
+from sessionstore import errors, model
+from sessionstore.errors import *  # noqa: F403 - all its public names
+from sessionstore.model import *  # noqa: F403 - all its public names
+from sessionstore.opening import load_store_class, open_store
+from sessionstore.store import Capabilities, SessionStore
+
+if TYPE_CHECKING:
+    from sessionstore.remote import RemoteSessionStore
+    from sessionstore_server.stores import FileSessionStore, MemorySessionStore
+
+_STORE_SCHEMES = {"MemorySessionStore": "memory", "FileSessionStore": "file", "RemoteSessionStore": "grpc"}
+
+__all__ = [
+    "Capabilities",
+    "FileSessionStore",
+    "MemorySessionStore",
+    "RemoteSessionStore",
+    "SessionStore",
+    "open_store",
+    *errors.__all__,
+    *model.__all__,
+]
+
+
+def __getattr__(name: str) -> type[SessionStore]:
+    if name not in _STORE_SCHEMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    store_class = load_store_class(_STORE_SCHEMES[name])
+    globals()[name] = store_class
+    return store_class

@@ -1,0 +1,1 @@
+"""Pure functions between models, errors and protobuf."""

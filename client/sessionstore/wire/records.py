@@ -1,0 +1,39 @@
+"""The codec of every record that is kept or sent by itself."""
+
+from collections.abc import Iterable
+
+from sessionstore import model
+from sessionstore.v1 import (
+    artifact_pb2,
+    checkpoint_pb2,
+    message_pb2,
+    run_pb2,
+    session_pb2,
+    subagent_pb2,
+    trace_pb2,
+    verification_pb2,
+)
+from sessionstore.wire.codec import Codec
+
+SESSION = Codec(model.SessionData, session_pb2.SessionData, apart=("messages",))
+SESSION_SUMMARY = Codec(model.SessionSummary, session_pb2.SessionSummary)
+MESSAGE = Codec(model.Message, message_pb2.Message)
+TRACE_EVENT = Codec(model.TraceEvent, trace_pb2.TraceEvent)
+RUN_RECORD = Codec(model.RunRecord, run_pb2.RunRecord)
+RUN_SNAPSHOT = Codec(model.RunSnapshot, run_pb2.RunSnapshot)
+RUN_EVENT = Codec(model.RunEventRecord, run_pb2.RunEventRecord)
+VERIFICATION_REPORT = Codec(model.VerificationReport, verification_pb2.VerificationReport)
+ARTIFACT = Codec(model.ToolArtifact, artifact_pb2.ToolArtifact)
+SUBAGENT_TASK = Codec(model.SubagentTaskSnapshot, subagent_pb2.SubagentTaskSnapshot)
+LOOP_CHECKPOINT = Codec(model.LoopCheckpoint, checkpoint_pb2.LoopCheckpoint)
+WORKFLOW_CHECKPOINT = Codec(model.WorkflowCheckpoint, checkpoint_pb2.WorkflowCheckpoint)
+
+
+def session_to_proto(session: model.SessionData) -> tuple[session_pb2.SessionData, list[message_pb2.Message]]:
+    """Return the session without its messages, and the messages."""
+    return SESSION.to_proto(session), [MESSAGE.to_proto(message) for message in session.messages]
+
+
+def session_from_proto(session: session_pb2.SessionData, messages: Iterable[message_pb2.Message]) -> model.SessionData:
+    """Return the session with its messages."""
+    return SESSION.from_proto(session, messages=[MESSAGE.from_proto(message) for message in messages])
