@@ -1,0 +1,14 @@
+"""The command line: `sessionstore serve`, `ls`, `show`, `rm`, `import-a3s`, `export-a3s`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; what it needs is checked first."""
+    try:
+        from sessionstore_server.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("sessionstore"):
+            raise
+        sys.exit(f"error: the command line needs {error.name}: pip install 'sessionstore[cli]'")
+    app()

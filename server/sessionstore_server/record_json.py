@@ -1,0 +1,109 @@
+"""Stored records as JSON that people can read: what the file backend writes.
+
+A record of the domain becomes the JSON of its model. Should that not give the same bytes back, because a newer
+program wrote fields that this one does not know, the bytes are kept beside the JSON and count.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
+from sessionstore.errors import InvalidArgumentError
+from sessionstore.v1 import session_pb2, snapshot_pb2, storage_pb2
+from sessionstore.wire import records
+from sessionstore.wire.codec import Codec
+from sessionstore_server.services import keys
+
+_BYTES = "@protobuf"
+"""The key of the bytes that stand beside, or instead of, the JSON of a record."""
+
+
+class _Form(NamedTuple):
+    """How the records of one name become JSON text, and come back."""
+
+    write: Callable[[bytes], str]
+    read: Callable[[bytes], bytes]
+
+
+class RecordJson:
+    """The codec of the file backend for the records of this domain."""
+
+    def to_json(self, collection: str, name: str, record: bytes) -> bytes:
+        """Return the record as one compact JSON object."""
+        form = _form(collection, name)
+        text = "{}" if form is None else _written(form, record)
+        if form is not None and text is not None and form.read(text.encode()) == record:
+            return text.encode()
+        readable = json.loads(text) if text else {}
+        readable[_BYTES] = base64.b64encode(record).decode()
+        return json.dumps(readable, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def from_json(self, collection: str, name: str, text: bytes) -> bytes:
+        """Return the record. Errors: ValueError when the text does not hold one."""
+        if _BYTES.encode() in text and isinstance(encoded := json.loads(text).get(_BYTES), str):
+            return base64.b64decode(encoded, validate=True)
+        form = _form(collection, name)
+        if form is None:
+            raise ValueError(f"{name} holds no record")
+        try:
+            return form.read(text)
+        except InvalidArgumentError as error:
+            raise ValueError(str(error)) from error
+
+
+def _written(form: _Form, record: bytes) -> str | None:
+    try:
+        return form.write(record)
+    except (InvalidArgumentError, DecodeError):
+        return None
+
+
+def _model_form(codec: Codec[Any, Any]) -> _Form:
+    return _Form(
+        write=lambda record: codec.from_proto(codec.message_class.FromString(record)).model_dump_json(),
+        read=lambda text: codec.to_proto(codec.from_json(text)).SerializeToString(),
+    )
+
+
+def _message_form(message_class: type[Message]) -> _Form:
+    def write(record: bytes) -> str:
+        return json_format.MessageToJson(
+            message_class.FromString(record), preserving_proto_field_name=True, indent=None
+        )
+
+    def read(text: bytes) -> bytes:
+        return json_format.Parse(text, message_class()).SerializeToString()
+
+    return _Form(write, read)
+
+
+_SESSION_FORMS = {
+    keys.SESSION: _model_form(records.SESSION),
+    keys.MESSAGES: _model_form(records.MESSAGE),
+    keys.TRACES: _model_form(records.TRACE_EVENT),
+    keys.VERIFICATION: _model_form(records.VERIFICATION_REPORT),
+    keys.SUBAGENT_TASKS: _model_form(records.SUBAGENT_TASK),
+    keys.ARTIFACTS: _message_form(storage_pb2.StoredArtifacts),
+    keys.RUNS: _message_form(storage_pb2.StoredRuns),
+    keys.SNAPSHOT: _message_form(snapshot_pb2.SnapshotHeader),
+    keys.SUMMARY: _message_form(session_pb2.SessionSummary),
+}
+_FORMS = {
+    keys.SESSIONS: _SESSION_FORMS,
+    keys.LOOP_CHECKPOINTS: {keys.CHECKPOINT: _model_form(records.LOOP_CHECKPOINT)},
+    keys.WORKFLOW_CHECKPOINTS: {keys.CHECKPOINT: _model_form(records.WORKFLOW_CHECKPOINT)},
+}
+_RUN_SNAPSHOT = _model_form(records.RUN_SNAPSHOT)
+_RUN_EVENT = _model_form(records.RUN_EVENT)
+
+
+def _form(collection: str, name: str) -> _Form | None:
+    if keys.is_run_snapshot(name):
+        return _RUN_SNAPSHOT
+    if keys.is_run_events(name):
+        return _RUN_EVENT
+    return _FORMS.get(collection, {}).get(name)

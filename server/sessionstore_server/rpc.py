@@ -1,0 +1,84 @@
+"""Puts the services behind gRPC: each handler of the table becomes a method handler, and each error a status."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+
+from sessionstore.channel import MAX_MESSAGE_BYTES
+from sessionstore.errors import InternalError, PayloadTooLargeError
+from sessionstore.transport import Kind, Method
+from sessionstore.wire.status import DETAILS_KEY, has_status, to_status
+from sessionstore_server.services.handlers import Caller, Handler, Services
+
+_log = structlog.stdlib.get_logger(__name__)
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+AnyMethod = Method[Any, Any]
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def generic_handlers(services: Services) -> Iterable[grpc.GenericRpcHandler]:
+    """Return what a gRPC server needs to answer every call of `services`."""
+    by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
+    for method, handler in services.handlers.items():
+        make, behavior = _KINDS[method.kind]
+        by_service[method.service][method.name] = make(
+            behavior(method, handler),
+            request_deserializer=method.request.FromString,
+            response_serializer=_serialize,
+        )
+    return [grpc.method_handlers_generic_handler(name, methods) for name, methods in by_service.items()]
+
+
+def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
+    async def respond(request: Any, context: Context) -> Any:  # noqa: ANN401 - those of the method
+        try:
+            return _checked(method, await handler(request, Caller()))
+        except Exception as error:  # noqa: BLE001 - every failure becomes a status
+            await _fail(method, context, error)
+
+    return respond
+
+
+def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
+    async def respond(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - those of the method
+        try:
+            async for response in handler(request, Caller()):
+                yield _checked(method, response)
+        except Exception as error:  # noqa: BLE001 - every failure becomes a status
+            await _fail(method, context, error)
+
+    return respond
+
+
+_KINDS: dict[Kind, tuple[Callable[..., Any], Callable[[AnyMethod, Handler], Callable[..., Any]]]] = {
+    Kind.UNARY: (grpc.unary_unary_rpc_method_handler, _one_response),
+    Kind.UPLOAD: (grpc.stream_unary_rpc_method_handler, _one_response),
+    Kind.DOWNLOAD: (grpc.unary_stream_rpc_method_handler, _many_responses),
+}
+
+
+def _checked(method: AnyMethod, response: Message | bytes) -> Message | bytes:
+    size = len(response) if isinstance(response, bytes) else response.ByteSize()
+    if size > MAX_MESSAGE_BYTES:
+        raise PayloadTooLargeError(subject=f"the response of {method.name}", size=size, limit=MAX_MESSAGE_BYTES)
+    return response
+
+
+def _serialize(response: Message | bytes) -> bytes:
+    return response if isinstance(response, bytes) else response.SerializeToString()
+
+
+async def _fail(method: AnyMethod, context: Context, error: Exception) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if not has_status(error):
+        _log.error("call failed", method=method.path, exc_info=error)
+        error = InternalError(operation=method.name)
+    status = to_status(error)
+    _log.info("call refused", method=method.path, reason=type(error).__name__)
+    await context.abort(_CODES[status.code], status.message, ((DETAILS_KEY, status.SerializeToString()),))

@@ -1,0 +1,1 @@
+"""The domain rules, on protobuf messages: one module per resource."""

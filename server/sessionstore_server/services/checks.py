@@ -1,0 +1,40 @@
+"""Checks what a request brings before anything is written: every record must be one that every client can load."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from sessionstore.errors import InvalidArgumentError
+from sessionstore.wire.codec import Codec, M, P
+
+AnyCodec = Codec[Any, Any]
+
+
+def parsed(codec: Codec[M, P], field: str, message: P) -> M:
+    """Return the model that `message` carries. Errors: InvalidArgumentError that names the field, below `field`."""
+    try:
+        return codec.from_proto(message)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(field=f"{field}.{error.field}", problem=error.problem) from error
+
+
+def parsed_all(codec: Codec[M, P], field: str, messages: Sequence[P]) -> list[M]:
+    """Return the models that `messages` carry; see `parsed`."""
+    return [parsed(codec, f"{field}[{position}]", message) for position, message in enumerate(messages)]
+
+
+def checked(codec: AnyCodec, field: str, message: Message) -> bytes:
+    """Return the record that keeps `message`. Errors: as `parsed`."""
+    parsed(codec, field, message)
+    return message.SerializeToString()
+
+
+def checked_all(codec: AnyCodec, field: str, messages: Sequence[Message]) -> list[bytes]:
+    """Return the records that keep `messages`; see `checked`."""
+    return [checked(codec, f"{field}[{position}]", message) for position, message in enumerate(messages)]
+
+
+def expected_revision(request: Any) -> int | None:  # noqa: ANN401 - any write request
+    """Return the revision on which a write depends, or None."""
+    return request.expected_revision if request.HasField("expected_revision") else None

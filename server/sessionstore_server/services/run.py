@@ -1,0 +1,75 @@
+"""Run records: the runs of a session, each with its replayable events."""
+
+from collections.abc import Sequence
+
+from sessionstore.errors import InvalidArgumentError
+from sessionstore.v1 import run_pb2 as pb
+from sessionstore.v1 import storage_pb2
+from sessionstore.wire.methods import LOAD_RUN_RECORDS, SAVE_RUN_RECORDS
+from sessionstore.wire.records import RUN_EVENT, RUN_SNAPSHOT
+from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
+from sessionstore_server.services.checks import checked, checked_all, expected_revision
+from sessionstore_server.services.handlers import Caller, HandlerTable
+from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_snapshot, session_key
+from sessionstore_server.services.responses import timestamp, with_records
+
+
+class RunService:
+    """Answers `sessionstore.v1.RunService`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def handlers(self) -> HandlerTable:
+        """Return what answers which method."""
+        return {SAVE_RUN_RECORDS: self.save_run_records, LOAD_RUN_RECORDS: self.load_run_records}
+
+    async def save_run_records(self, request: pb.SaveRunRecordsRequest, caller: Caller) -> pb.SaveRunRecordsResponse:
+        """Replace the runs of a session."""
+        key, change = session_key(caller, request.session_id), replace_runs(request.run_records)
+        commit = await self._backend.commit(key, change, expected_revision(request))
+        return pb.SaveRunRecordsResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+
+    async def load_run_records(self, request: pb.LoadRunRecordsRequest, caller: Caller) -> bytes:
+        """Return the runs of a session with all their events, in the order they were saved."""
+        key = session_key(caller, request.session_id)
+        view = await self._backend.read(key, documents=(RUNS, RUN_PREFIX), logs={RUN_PREFIX: LogRange()})
+        if view is None or RUNS not in view.documents:
+            return b""
+        response = pb.LoadRunRecordsResponse(present=True, revision=view.revision)
+        return with_records(response, run_records=stored_runs(view))
+
+
+def replace_runs(run_records: Sequence[pb.RunRecord]) -> Change:
+    """Return the change that keeps `run_records` as all the runs of a session.
+
+    Errors: InvalidArgumentError for a run id that is empty or occurs twice, or a record with a faulty field.
+    """
+    documents: dict[str, bytes | None] = {RUN_PREFIX: None}
+    logs: dict[str, Splice | None] = {RUN_PREFIX: None}
+    index = storage_pb2.StoredRuns()
+    for position, record in enumerate(run_records):
+        field, run_id = f"run_records[{position}]", record.snapshot.id
+        if run_snapshot(run_id) in documents:
+            raise InvalidArgumentError(field=f"{field}.snapshot.id", problem=f"the run id {run_id!r} occurs twice")
+        documents[run_snapshot(run_id)] = checked(RUN_SNAPSHOT, f"{field}.snapshot", record.snapshot)
+        logs[run_events(run_id)] = Splice(append=checked_all(RUN_EVENT, f"{field}.events", record.events), keep=0)
+        index.run_ids.append(run_id)
+    return Change(documents={**documents, RUNS: index.SerializeToString()}, logs=logs)
+
+
+def stored_runs(view: View) -> list[bytes]:
+    """Return the run records in a view of `RUNS` and everything below `RUN_PREFIX`, serialized."""
+    return [
+        with_records(
+            pb.RunRecord(),
+            snapshot=[view.documents[run_snapshot(run_id)]],
+            events=view.logs[run_events(run_id)].records,
+        )
+        for run_id in stored_run_ids(view)
+    ]
+
+
+def stored_run_ids(view: View) -> Sequence[str]:
+    """Return the ids of the runs, in order."""
+    return storage_pb2.StoredRuns.FromString(view.documents.get(RUNS, b"")).run_ids

@@ -1,0 +1,119 @@
+"""Whole snapshots: a session with all its records, saved as one commit and loaded at one revision."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Any
+
+from google.protobuf.message import Message
+
+from sessionstore.v1 import artifact_pb2, run_pb2, session_pb2
+from sessionstore.v1 import snapshot_pb2 as pb
+from sessionstore.wire.methods import LOAD_SNAPSHOT, SAVE_SNAPSHOT
+from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
+from sessionstore.wire.snapshot import SCHEMA_VERSION, ReceivedSnapshot, batches
+from sessionstore_server.backends.base import Backend, Change, LogRange, View
+from sessionstore_server.services import keys
+from sessionstore_server.services.artifact import read_with_artifacts, replace_artifacts
+from sessionstore_server.services.checks import expected_revision
+from sessionstore_server.services.handlers import Caller, HandlerTable
+from sessionstore_server.services.records import replacement
+from sessionstore_server.services.responses import timestamp, with_records
+from sessionstore_server.services.run import replace_runs, stored_run_ids
+from sessionstore_server.services.session import replace_session
+
+_LOGS = (keys.MESSAGES, keys.TRACES, keys.VERIFICATION, keys.SUBAGENT_TASKS, keys.RUN_PREFIX)
+_DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUNS, keys.RUN_PREFIX)
+
+
+class SnapshotService:
+    """Answers `sessionstore.v1.SnapshotService`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def handlers(self) -> HandlerTable:
+        """Return what answers which method."""
+        return {SAVE_SNAPSHOT: self.save_snapshot, LOAD_SNAPSHOT: self.load_snapshot}
+
+    async def save_snapshot(
+        self, requests: AsyncIterable[pb.SaveSnapshotRequest], caller: Caller
+    ) -> pb.SaveSnapshotResponse:
+        """Replace everything a session holds, in one commit, once all parts are here."""
+        received = ReceivedSnapshot()
+        async for request in requests:
+            received.take(request)
+        header, session = received.complete()
+        key = keys.session_key(caller, header.session_id, field="header.session_id")
+        change = await _replace_everything(self._backend, header, session, received.lists)
+        commit = await self._backend.commit(key, change, expected_revision(header))
+        return pb.SaveSnapshotResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+
+    async def load_snapshot(self, request: pb.LoadSnapshotRequest, caller: Caller) -> AsyncIterator[bytes]:
+        """Send the parts of a snapshot; none when the session was never saved."""
+        key = keys.session_key(caller, request.session_id)
+        logs = dict.fromkeys(_LOGS, LogRange())
+        view, artifacts = await read_with_artifacts(self._backend, key, _DOCUMENTS, logs)
+        if view is None or keys.SESSION not in view.documents:
+            return
+        for part in _parts(request.session_id, view, artifacts):
+            yield part
+
+
+async def _replace_everything(
+    backend: Backend, header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]]
+) -> Change:
+    base = replace_session(session, lists["messages"])
+    runs = replace_runs(lists["run_records"])
+    artifacts = await replace_artifacts(backend, lists["artifacts"], lists["retained_artifact_uris"])
+    kept_header = pb.SnapshotHeader()
+    kept_header.CopyFrom(header)
+    kept_header.ClearField("expected_revision")
+    return Change(
+        documents={
+            **base.documents,
+            **runs.documents,
+            **artifacts.documents,
+            keys.SNAPSHOT: kept_header.SerializeToString(),
+        },
+        logs={
+            **base.logs,
+            **runs.logs,
+            keys.TRACES: replacement(TRACE_EVENT, "trace_events", lists["trace_events"]),
+            keys.VERIFICATION: replacement(VERIFICATION_REPORT, "verification_reports", lists["verification_reports"]),
+            keys.SUBAGENT_TASKS: replacement(SUBAGENT_TASK, "subagent_tasks", lists["subagent_tasks"]),
+        },
+        summary=base.summary,
+        blobs=artifacts.blobs,
+    )
+
+
+def _parts(session_id: str, view: View, artifacts: artifact_pb2.LoadArtifactsResponse) -> Iterator[bytes]:
+    header = pb.SnapshotHeader.FromString(view.documents.get(keys.SNAPSHOT, b""))
+    header.MergeFrom(pb.SnapshotHeader(session_id=session_id, revision=view.revision, schema_version=SCHEMA_VERSION))
+    yield pb.LoadSnapshotResponse(header=header).SerializeToString()
+    yield with_records(pb.LoadSnapshotResponse(), session=[view.documents[keys.SESSION]])
+    yield from _list_parts("messages", pb.SnapshotMessages(), _records(view, keys.MESSAGES))
+    contents = (artifact.SerializeToString() for artifact in artifacts.artifacts)
+    yield from _list_parts("artifacts", pb.SnapshotArtifacts(), contents)
+    retained = pb.SnapshotRetainedArtifactUris(retained_artifact_uris=artifacts.retained_uris)
+    yield pb.LoadSnapshotResponse(retained_artifact_uris=retained).SerializeToString()
+    yield from _list_parts("trace_events", pb.SnapshotTraceEvents(), _records(view, keys.TRACES))
+    yield from _run_parts(view)
+    reports = _records(view, keys.VERIFICATION)
+    yield from _list_parts("verification_reports", pb.SnapshotVerificationReports(), reports)
+    yield from _list_parts("subagent_tasks", pb.SnapshotSubagentTasks(), _records(view, keys.SUBAGENT_TASKS))
+
+
+def _run_parts(view: View) -> Iterator[bytes]:
+    for run_id in stored_run_ids(view):
+        run = with_records(run_pb2.RunRecord(), snapshot=[view.documents[keys.run_snapshot(run_id)]])
+        yield from _list_parts("run_records", pb.SnapshotRunRecords(), [run])
+        yield from _list_parts("run_events", pb.SnapshotRunEvents(), _records(view, keys.run_events(run_id)))
+
+
+def _records(view: View, log: str) -> Iterable[bytes]:
+    return view.logs[log].records if log in view.logs else ()
+
+
+def _list_parts(kind: str, wrapper: Message, records: Iterable[bytes]) -> Iterator[bytes]:
+    for batch in batches(records, len):
+        yield with_records(pb.LoadSnapshotResponse(), **{kind: [with_records(wrapper, **{kind: batch})]})
