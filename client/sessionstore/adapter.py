@@ -108,11 +108,8 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_artifacts(self, session_id: str, artifacts: ArtifactStore) -> None:
-        request = artifact_pb2.SaveArtifactsRequest(
-            session_id=session_id,
-            artifacts=[records.ARTIFACT.to_proto(artifact) for artifact in artifacts],
-            retained_uris=sorted(artifacts.retained_uris),
-        )
+        manifest = records.ARTIFACT_MANIFEST.to_proto(artifacts.to_manifest())
+        request = artifact_pb2.SaveArtifactsRequest(session_id=session_id, manifest=manifest)
         await self._transport.unary(methods.SAVE_ARTIFACTS, request)
 
     @override
@@ -121,8 +118,7 @@ class ServiceAdapter(SessionStore):
         response = await self._transport.unary(methods.LOAD_ARTIFACTS, request)
         if not response.present:
             return None
-        artifacts = [records.ARTIFACT.from_proto(artifact) for artifact in response.artifacts]
-        return ArtifactStore.from_snapshot(artifacts, response.retained_uris)
+        return ArtifactStore.from_manifest(records.ARTIFACT_MANIFEST.from_proto(response.manifest), keep_all=True)
 
     @override
     async def save_trace_events(self, session_id: str, trace_events: Sequence[TraceEvent]) -> None:

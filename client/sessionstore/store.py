@@ -164,7 +164,7 @@ class SessionStore(ABC):
 
     async def save_artifacts(self, session_id: str, artifacts: ArtifactStore) -> None:
         """Replace the session's artifacts and retained uris."""
-        self._refuse_unless_empty("save_artifacts", tuple(artifacts))
+        self._refuse_unless_empty("save_artifacts", (*artifacts, *artifacts.retained_uris))
 
     async def load_artifacts(self, session_id: str) -> ArtifactStore | None:
         """Return the session's artifacts, with limits large enough to hold them all, or None."""

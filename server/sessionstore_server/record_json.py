@@ -97,13 +97,13 @@ _FORMS = {
     keys.LOOP_CHECKPOINTS: {keys.CHECKPOINT: _model_form(records.LOOP_CHECKPOINT)},
     keys.WORKFLOW_CHECKPOINTS: {keys.CHECKPOINT: _model_form(records.WORKFLOW_CHECKPOINT)},
 }
-_RUN_SNAPSHOT = _model_form(records.RUN_SNAPSHOT)
+_RUN_RECORD = _model_form(records.RUN_RECORD)
 _RUN_EVENT = _model_form(records.RUN_EVENT)
 
 
 def _form(collection: str, name: str) -> _Form | None:
-    if keys.is_run_snapshot(name):
-        return _RUN_SNAPSHOT
+    if keys.is_run_record(name):
+        return _RUN_RECORD
     if keys.is_run_events(name):
         return _RUN_EVENT
     return _FORMS.get(collection, {}).get(name)

@@ -1,7 +1,7 @@
 """Artifacts: outputs of tools, kept whole while the conversation shows only a part of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Self
 
@@ -54,8 +54,8 @@ class ArtifactManifest(FrozenModel):
 class ArtifactStore:
     """The artifacts of one session within limits: the oldest go first, retained ones never.
 
-    Iteration goes from the oldest to the newest. Two stores are equal when they hold equal artifacts in the same
-    order and retain the same uris; their limits do not matter.
+    Iteration goes from the oldest to the newest. Two stores are equal when their manifests are; their limits do
+    not matter.
     """
 
     def __init__(self, max_artifacts: int = DEFAULT_MAX_ARTIFACTS, max_bytes: int = DEFAULT_MAX_ARTIFACT_BYTES) -> None:
@@ -64,28 +64,31 @@ class ArtifactStore:
         self._artifacts: dict[str, ToolArtifact] = {}
         self._retained: frozenset[str] = frozenset()
         self._bytes = 0
+        self._unknown_fields: Mapping[str, object] = {}
 
     @classmethod
-    def from_manifest(cls, manifest: ArtifactManifest) -> Self:
+    def from_manifest(cls, manifest: ArtifactManifest, *, keep_all: bool = False) -> Self:
         """Build a store with the default limits, which apply before anything is retained.
 
-        Errors: InvalidArgumentError when one uri names two different artifacts.
+        With `keep_all` the limits are raised so far that nothing is evicted. Unknown fields of the manifest come back
+        in `to_manifest`. Errors: InvalidArgumentError when one uri names two different artifacts.
         """
-        store = cls()
+        store = cls(*(_sufficient_limits(manifest.artifacts) if keep_all else ()))
         store._load(manifest.artifacts, manifest.retained_uris)
+        store._unknown_fields = manifest.__pydantic_extra__ or {}
         return store
 
     @classmethod
     def from_snapshot(cls, artifacts: Sequence[ToolArtifact], retained_uris: Iterable[str] = ()) -> Self:
         """Build a store whose limits are raised so far that nothing is evicted. Errors: as `from_manifest`."""
-        size = sum(artifact.content_bytes for artifact in artifacts)
-        store = cls(max(DEFAULT_MAX_ARTIFACTS, len(artifacts)), max(DEFAULT_MAX_ARTIFACT_BYTES, size))
+        store = cls(*_sufficient_limits(artifacts))
         store._load(artifacts, retained_uris)
         return store
 
     def to_manifest(self) -> ArtifactManifest:
         """Return everything in it as one value."""
-        return ArtifactManifest(artifacts=tuple(self), retained_uris=self.retained_uris)
+        known = {"artifacts": tuple(self), "retained_uris": self.retained_uris}
+        return ArtifactManifest.model_validate({**self._unknown_fields, **known})
 
     def get(self, artifact_uri: str) -> ToolArtifact | None:
         """Return the artifact of that uri, or None."""
@@ -142,7 +145,7 @@ class ArtifactStore:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ArtifactStore):
             return NotImplemented
-        return tuple(self) == tuple(other) and self._retained == other._retained
+        return self.to_manifest() == other.to_manifest()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -169,3 +172,8 @@ class ArtifactStore:
         removed = self._artifacts.pop(artifact_uri, None)
         if removed is not None:
             self._bytes -= removed.content_bytes
+
+
+def _sufficient_limits(artifacts: Sequence[ToolArtifact]) -> tuple[int, int]:
+    size = sum(artifact.content_bytes for artifact in artifacts)
+    return max(DEFAULT_MAX_ARTIFACTS, len(artifacts)), max(DEFAULT_MAX_ARTIFACT_BYTES, size)

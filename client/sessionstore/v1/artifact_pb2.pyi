@@ -99,29 +99,23 @@ class SaveArtifactsRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
-    ARTIFACTS_FIELD_NUMBER: builtins.int
-    RETAINED_URIS_FIELD_NUMBER: builtins.int
+    MANIFEST_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     @property
-    def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ToolArtifact]:
-        """The oldest first."""
-
-    @property
-    def retained_uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The URIs that are not to be evicted; absent artifacts may be named."""
+    def manifest(self) -> Global___ArtifactManifest:
+        """Unset: no artifacts, which counts as saved."""
 
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
-        artifacts: collections.abc.Iterable[Global___ToolArtifact] | None = ...,
-        retained_uris: collections.abc.Iterable[builtins.str] | None = ...,
+        manifest: Global___ArtifactManifest | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "artifacts", b"artifacts", "expected_revision", b"expected_revision", "retained_uris", b"retained_uris", "session_id", b"session_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest", "session_id", b"session_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveArtifactsRequest: typing_extensions.TypeAlias = SaveArtifactsRequest
@@ -173,26 +167,21 @@ class LoadArtifactsResponse(google.protobuf.message.Message):
 
     REVISION_FIELD_NUMBER: builtins.int
     PRESENT_FIELD_NUMBER: builtins.int
-    ARTIFACTS_FIELD_NUMBER: builtins.int
-    RETAINED_URIS_FIELD_NUMBER: builtins.int
+    MANIFEST_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """0: nothing is stored under the id."""
     present: builtins.bool
     """False: never saved, which differs from an empty list."""
     @property
-    def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ToolArtifact]:
-        """The oldest first."""
-
-    @property
-    def retained_uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def manifest(self) -> Global___ArtifactManifest: ...
     def __init__(
         self,
         *,
         revision: builtins.int = ...,
         present: builtins.bool = ...,
-        artifacts: collections.abc.Iterable[Global___ToolArtifact] | None = ...,
-        retained_uris: collections.abc.Iterable[builtins.str] | None = ...,
+        manifest: Global___ArtifactManifest | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["artifacts", b"artifacts", "present", b"present", "retained_uris", b"retained_uris", "revision", b"revision"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["manifest", b"manifest"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["manifest", b"manifest", "present", b"present", "revision", b"revision"]) -> None: ...
 
 Global___LoadArtifactsResponse: typing_extensions.TypeAlias = LoadArtifactsResponse

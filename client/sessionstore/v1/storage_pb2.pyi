@@ -47,6 +47,8 @@ class StoredArtifacts(google.protobuf.message.Message):
 
     ARTIFACTS_FIELD_NUMBER: builtins.int
     RETAINED_URIS_FIELD_NUMBER: builtins.int
+    UNKNOWN_FIELDS_JSON_FIELD_NUMBER: builtins.int
+    unknown_fields_json: builtins.str
     @property
     def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___StoredArtifact]:
         """The oldest first; no two have the same `artifact_uri`."""
@@ -60,8 +62,11 @@ class StoredArtifacts(google.protobuf.message.Message):
         *,
         artifacts: collections.abc.Iterable[Global___StoredArtifact] | None = ...,
         retained_uris: collections.abc.Iterable[builtins.str] | None = ...,
+        unknown_fields_json: builtins.str | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["artifacts", b"artifacts", "retained_uris", b"retained_uris"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_unknown_fields_json", b"_unknown_fields_json", "unknown_fields_json", b"unknown_fields_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_unknown_fields_json", b"_unknown_fields_json", "artifacts", b"artifacts", "retained_uris", b"retained_uris", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_unknown_fields_json", b"_unknown_fields_json"]) -> typing.Literal["unknown_fields_json"] | None: ...
 
 Global___StoredArtifacts: typing_extensions.TypeAlias = StoredArtifacts
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from sessionstore.errors import InvalidArgumentError, UnsupportedVersionError
 from sessionstore.model import SessionSnapshot
-from sessionstore.v1 import run_pb2, session_pb2
+from sessionstore.v1 import session_pb2
 from sessionstore.v1 import snapshot_pb2 as pb
 from sessionstore.wire import records
 from sessionstore.wire.codec import unknown_fields, unknown_fields_text, validate
@@ -114,7 +114,8 @@ def snapshot_to_parts(snapshot: SessionSnapshot, part: type[Part]) -> Iterator[P
     yield _list_part(part, "retained_artifact_uris", snapshot.retained_artifact_uris)
     yield from _list_parts(part, "trace_events", map(records.TRACE_EVENT.to_proto, snapshot.trace_events))
     for run in snapshot.run_records:
-        yield _list_part(part, "run_records", [run_pb2.RunRecord(snapshot=records.RUN_SNAPSHOT.to_proto(run.snapshot))])
+        without_events = run.model_copy(update={"events": ()})
+        yield _list_part(part, "run_records", [records.RUN_RECORD.to_proto(without_events)])
         yield from _list_parts(part, "run_events", map(records.RUN_EVENT.to_proto, run.events))
     reports = map(records.VERIFICATION_REPORT.to_proto, snapshot.verification_reports)
     yield from _list_parts(part, "verification_reports", reports)

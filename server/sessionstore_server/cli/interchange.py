@@ -27,7 +27,7 @@ def import_a3s(
 ) -> None:
     """Bring the sessions and checkpoints of an A3S Code folder, of either layout, into a store.
 
-    Prints what came in, and what was skipped and why. The folder is not changed.
+    Prints what came in, and what was skipped and why; if anything was, the exit status is 1. The folder is not changed.
     """
     run(lambda: _transfer("importing", import_folder, folder, store, as_json))
 
@@ -39,7 +39,8 @@ def export_a3s(
 ) -> None:
     """Write all sessions and checkpoints of a store as a folder that A3S Code reads.
 
-    Files of the same ids are replaced, other files stay. Prints what went out, and what was skipped and why.
+    Files of the same ids are replaced, other files stay. Prints what went out, and what was skipped and why; if
+    anything was, the exit status is 1.
     """
     run(lambda: _transfer("exporting", export_folder, folder, store, as_json))
 
@@ -53,3 +54,5 @@ async def _transfer(verb: str, transfer: Transfer, folder: Path, url: str, as_js
                 folder, store, lambda done, total: progress.update(task, completed=done, total=total)
             )
     typer.echo(report.to_json() if as_json else str(report))
+    if report.skipped:
+        raise typer.Exit(1)

@@ -1,12 +1,13 @@
 """`sessionstore ls`, `show` and `rm`: a look into any store."""
 
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from sessionstore import SessionStore, SessionSummary, open_store
 from sessionstore_server.cli.rendering import printable, render_snapshot
@@ -14,7 +15,13 @@ from sessionstore_server.cli.running import StoreOption, fail, run
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
-_COLUMNS = ("id", "name", "state", "messages", "tokens", "cost", "updated")
+_WIDTH_OF_FILES = 10_000
+"""Tables that no terminal shows are never folded."""
+_COLUMNS = (
+    Column("id", overflow="fold"),
+    Column("name", overflow="ellipsis", no_wrap=True),
+    *(Column(name, no_wrap=True) for name in ("state", "messages", "tokens", "cost", "updated")),
+)
 
 
 def ls(store: StoreOption, as_json: JsonOption = False) -> None:
@@ -45,10 +52,10 @@ async def _ls(url: str, as_json: bool) -> None:
             async for summary in _summaries(store):
                 typer.echo(summary.model_dump_json())
             return
-        table = Table(*_COLUMNS, box=None, header_style="bold")
+        table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
         async for summary in _summaries(store):
             table.add_row(*_row(summary))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES).print(table)
 
 
 async def _show(url: str, session_id: str, as_json: bool) -> None:

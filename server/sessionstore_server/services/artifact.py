@@ -7,7 +7,7 @@ from sessionstore.errors import DataCorruptionError, InvalidArgumentError
 from sessionstore.v1 import artifact_pb2 as pb
 from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_ARTIFACTS, SAVE_ARTIFACTS
-from sessionstore.wire.records import ARTIFACT
+from sessionstore.wire.records import ARTIFACT_MANIFEST
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, View
 from sessionstore_server.services.checks import checked, expected_revision
 from sessionstore_server.services.handlers import Caller, HandlerTable
@@ -28,41 +28,43 @@ class ArtifactService:
     async def save_artifacts(self, request: pb.SaveArtifactsRequest, caller: Caller) -> pb.SaveArtifactsResponse:
         """Replace the artifacts of a session."""
         key = session_key(caller, request.session_id)
-        change = await replace_artifacts(self._backend, request.artifacts, request.retained_uris)
+        change = await replace_artifacts(self._backend, request.manifest)
         commit = await self._backend.commit(key, change, expected_revision(request))
         return pb.SaveArtifactsResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
 
     async def load_artifacts(self, request: pb.LoadArtifactsRequest, caller: Caller) -> pb.LoadArtifactsResponse:
         """Return the artifacts of a session with their content, the oldest first."""
-        _, artifacts = await read_with_artifacts(self._backend, session_key(caller, request.session_id))
-        return artifacts
+        view, manifest = await read_with_artifacts(self._backend, session_key(caller, request.session_id))
+        if view is None or manifest is None:
+            return pb.LoadArtifactsResponse()
+        return pb.LoadArtifactsResponse(present=True, revision=view.revision, manifest=manifest)
 
 
-async def replace_artifacts(
-    backend: Backend, artifacts: Sequence[pb.ToolArtifact], retained_uris: Iterable[str]
-) -> Change:
-    """Store the content of `artifacts` and return the change that makes them all the artifacts of a session.
+async def replace_artifacts(backend: Backend, manifest: pb.ArtifactManifest) -> Change:
+    """Store the content of the artifacts and return the change that makes them all the artifacts of a session.
 
     Content that is never committed is swept later. Errors: InvalidArgumentError for a faulty field, or for two
     artifacts that differ and have the same uri (equal ones count once).
     """
-    manifest = storage_pb2.StoredArtifacts(retained_uris=sorted({uri for uri in retained_uris if uri}))
+    checked(ARTIFACT_MANIFEST, "manifest", manifest)
+    stored = storage_pb2.StoredArtifacts(retained_uris=sorted({uri for uri in manifest.retained_uris if uri}))
+    if manifest.HasField("unknown_fields_json"):
+        stored.unknown_fields_json = manifest.unknown_fields_json
     contents: dict[str, bytes] = {}
-    for artifact in _distinct(artifacts):
+    for artifact in _distinct(manifest.artifacts):
         content = artifact.content.encode()
         digest = hashlib.sha256(content).hexdigest()
         contents[digest] = content
-        stored = manifest.artifacts.add(sha256=digest, artifact=artifact)
-        stored.artifact.ClearField("content")
+        stored.artifacts.add(sha256=digest, artifact=artifact).artifact.ClearField("content")
     for digest in await backend.missing_blobs(contents):
         await backend.put_blob(digest, _once(contents[digest]))
-    return Change(documents={ARTIFACTS: manifest.SerializeToString()}, blobs=frozenset(contents))
+    return Change(documents={ARTIFACTS: stored.SerializeToString()}, blobs=frozenset(contents))
 
 
 async def read_with_artifacts(
     backend: Backend, key: Key, documents: Sequence[str] = (), logs: Mapping[str, LogRange] | None = None
-) -> tuple[View | None, pb.LoadArtifactsResponse]:
-    """Read documents and logs, and the artifacts with their content, all at one revision.
+) -> tuple[View | None, pb.ArtifactManifest | None]:
+    """Read documents and logs, and the artifacts with their content (None: never saved), all at one revision.
 
     A blob may go while it is read, when another call replaces the artifacts; then everything is read again.
     Errors: DataCorruptionError when the content of an artifact that the session still has cannot be read.
@@ -70,33 +72,33 @@ async def read_with_artifacts(
     while True:
         view = await backend.read(key, (*documents, ARTIFACTS), logs)
         if view is None or ARTIFACTS not in view.documents:
-            return view, pb.LoadArtifactsResponse()
+            return view, None
         try:
-            return view, await _with_contents(backend, view)
+            return view, await _with_contents(backend, view.documents[ARTIFACTS])
         except DataCorruptionError:
             now = await backend.read(key)
             if now is not None and now.revision == view.revision:
                 raise
 
 
-async def _with_contents(backend: Backend, view: View) -> pb.LoadArtifactsResponse:
-    manifest = storage_pb2.StoredArtifacts.FromString(view.documents[ARTIFACTS])
-    response = pb.LoadArtifactsResponse(present=True, revision=view.revision, retained_uris=manifest.retained_uris)
-    for stored in manifest.artifacts:
-        artifact = response.artifacts.add()
-        artifact.CopyFrom(stored.artifact)
-        artifact.content = b"".join([piece async for piece in backend.get_blob(stored.sha256)]).decode()
-    return response
+async def _with_contents(backend: Backend, record: bytes) -> pb.ArtifactManifest:
+    stored = storage_pb2.StoredArtifacts.FromString(record)
+    manifest = pb.ArtifactManifest(retained_uris=stored.retained_uris)
+    if stored.HasField("unknown_fields_json"):
+        manifest.unknown_fields_json = stored.unknown_fields_json
+    for entry in stored.artifacts:
+        content = b"".join([piece async for piece in backend.get_blob(entry.sha256)])
+        manifest.artifacts.add().CopyFrom(entry.artifact)
+        manifest.artifacts[-1].content = content.decode()
+    return manifest
 
 
 def _distinct(artifacts: Sequence[pb.ToolArtifact]) -> Iterable[pb.ToolArtifact]:
     by_uri: dict[str, pb.ToolArtifact] = {}
     for position, artifact in enumerate(artifacts):
-        field = f"artifacts[{position}]"
-        checked(ARTIFACT, field, artifact)
         if by_uri.setdefault(artifact.artifact_uri, artifact) != artifact:
             problem = f"{artifact.artifact_uri!r} stands for other content already: give each artifact a uri of its own"
-            raise InvalidArgumentError(field=f"{field}.artifact_uri", problem=problem)
+            raise InvalidArgumentError(field=f"manifest.artifacts[{position}].artifact_uri", problem=problem)
     return by_uri.values()
 
 

@@ -90,12 +90,11 @@ class RecordServices:
         self, request: artifact_pb2.SaveArtifactsRequest, _: Caller
     ) -> artifact_pb2.SaveArtifactsResponse:
         refuse_expectation(self._store, request)
-        if request.artifacts or request.retained_uris:
+        manifest = parsed(records.ARTIFACT_MANIFEST, "manifest", request.manifest)
+        if manifest.artifacts or manifest.retained_uris:
             await refuse_unless_kept(self._store, "artifacts", "save_artifacts")
-        artifacts = parsed_all(records.ARTIFACT, "artifacts", request.artifacts)
-        await self._store.save_artifacts(
-            checked_id(request, "session_id"), ArtifactStore.from_snapshot(artifacts, request.retained_uris)
-        )
+        artifacts = ArtifactStore.from_manifest(manifest, keep_all=True)
+        await self._store.save_artifacts(checked_id(request, "session_id"), artifacts)
         return artifact_pb2.SaveArtifactsResponse()
 
     async def _load_artifacts(
@@ -104,11 +103,8 @@ class RecordServices:
         artifacts = await self._store.load_artifacts(checked_id(request, "session_id"))
         if artifacts is None:
             return artifact_pb2.LoadArtifactsResponse()
-        return artifact_pb2.LoadArtifactsResponse(
-            present=True,
-            artifacts=[records.ARTIFACT.to_proto(artifact) for artifact in artifacts],
-            retained_uris=sorted(artifacts.retained_uris),
-        )
+        manifest = records.ARTIFACT_MANIFEST.to_proto(artifacts.to_manifest())
+        return artifact_pb2.LoadArtifactsResponse(present=True, manifest=manifest)
 
     async def _save_records(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _RECORDS[kind]

@@ -30,7 +30,7 @@ SUBAGENT_TASKS = "subagent_tasks"
 SUMMARY = "summary"
 """The light summary that lists show."""
 
-_RUN_SNAPSHOT = "/snapshot"
+_RUN_RECORD = "/record"
 _RUN_EVENTS = "/events"
 
 
@@ -40,9 +40,9 @@ def session_key(caller: Caller, session_id: str, field: str = "session_id") -> K
     return Key(caller.namespace, SESSIONS, session_id)
 
 
-def run_snapshot(run_id: str) -> str:
-    """Return the name of the document that holds a run without its events."""
-    return RUN_PREFIX + run_id + _RUN_SNAPSHOT
+def run_record(run_id: str) -> str:
+    """Return the name of the document that holds a run record without its events."""
+    return RUN_PREFIX + run_id + _RUN_RECORD
 
 
 def run_events(run_id: str) -> str:
@@ -50,9 +50,9 @@ def run_events(run_id: str) -> str:
     return RUN_PREFIX + run_id + _RUN_EVENTS
 
 
-def is_run_snapshot(name: str) -> bool:
-    """Tell whether a name comes from `run_snapshot`."""
-    return name.startswith(RUN_PREFIX) and name.endswith(_RUN_SNAPSHOT)
+def is_run_record(name: str) -> bool:
+    """Tell whether a name comes from `run_record`."""
+    return name.startswith(RUN_PREFIX) and name.endswith(_RUN_RECORD)
 
 
 def is_run_events(name: str) -> bool:

@@ -6,11 +6,11 @@ from sessionstore.errors import InvalidArgumentError
 from sessionstore.v1 import run_pb2 as pb
 from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_RUN_RECORDS, SAVE_RUN_RECORDS
-from sessionstore.wire.records import RUN_EVENT, RUN_SNAPSHOT
+from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
 from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
 from sessionstore_server.services.checks import checked, checked_all, expected_revision
 from sessionstore_server.services.handlers import Caller, HandlerTable
-from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_snapshot, session_key
+from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_record, session_key
 from sessionstore_server.services.responses import timestamp, with_records
 
 
@@ -50,10 +50,11 @@ def replace_runs(run_records: Sequence[pb.RunRecord]) -> Change:
     index = storage_pb2.StoredRuns()
     for position, record in enumerate(run_records):
         field, run_id = f"run_records[{position}]", record.snapshot.id
-        if run_snapshot(run_id) in documents:
+        if run_record(run_id) in documents:
             raise InvalidArgumentError(field=f"{field}.snapshot.id", problem=f"the run id {run_id!r} occurs twice")
-        documents[run_snapshot(run_id)] = checked(RUN_SNAPSHOT, f"{field}.snapshot", record.snapshot)
         logs[run_events(run_id)] = Splice(append=checked_all(RUN_EVENT, f"{field}.events", record.events), keep=0)
+        record.ClearField("events")
+        documents[run_record(run_id)] = checked(RUN_RECORD, field, record)
         index.run_ids.append(run_id)
     return Change(documents={**documents, RUNS: index.SerializeToString()}, logs=logs)
 
@@ -62,9 +63,7 @@ def stored_runs(view: View) -> list[bytes]:
     """Return the run records in a view of `RUNS` and everything below `RUN_PREFIX`, serialized."""
     return [
         with_records(
-            pb.RunRecord(),
-            snapshot=[view.documents[run_snapshot(run_id)]],
-            events=view.logs[run_events(run_id)].records,
+            pb.RunRecord.FromString(view.documents[run_record(run_id)]), events=view.logs[run_events(run_id)].records
         )
         for run_id in stored_run_ids(view)
     ]

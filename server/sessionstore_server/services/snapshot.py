@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from sessionstore.v1 import artifact_pb2, run_pb2, session_pb2
+from sessionstore.v1 import artifact_pb2, session_pb2
 from sessionstore.v1 import snapshot_pb2 as pb
 from sessionstore.wire.methods import LOAD_SNAPSHOT, SAVE_SNAPSHOT
 from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
@@ -51,10 +51,10 @@ class SnapshotService:
         """Send the parts of a snapshot; none when the session was never saved."""
         key = keys.session_key(caller, request.session_id)
         logs = dict.fromkeys(_LOGS, LogRange())
-        view, artifacts = await read_with_artifacts(self._backend, key, _DOCUMENTS, logs)
+        view, manifest = await read_with_artifacts(self._backend, key, _DOCUMENTS, logs)
         if view is None or keys.SESSION not in view.documents:
             return
-        for part in _parts(request.session_id, view, artifacts):
+        for part in _parts(request.session_id, view, manifest or artifact_pb2.ArtifactManifest()):
             yield part
 
 
@@ -63,7 +63,10 @@ async def _replace_everything(
 ) -> Change:
     base = replace_session(session, lists["messages"])
     runs = replace_runs(lists["run_records"])
-    artifacts = await replace_artifacts(backend, lists["artifacts"], lists["retained_artifact_uris"])
+    manifest = artifact_pb2.ArtifactManifest(
+        artifacts=lists["artifacts"], retained_uris=lists["retained_artifact_uris"]
+    )
+    artifacts = await replace_artifacts(backend, manifest)
     kept_header = pb.SnapshotHeader()
     kept_header.CopyFrom(header)
     kept_header.ClearField("expected_revision")
@@ -86,15 +89,15 @@ async def _replace_everything(
     )
 
 
-def _parts(session_id: str, view: View, artifacts: artifact_pb2.LoadArtifactsResponse) -> Iterator[bytes]:
+def _parts(session_id: str, view: View, manifest: artifact_pb2.ArtifactManifest) -> Iterator[bytes]:
     header = pb.SnapshotHeader.FromString(view.documents.get(keys.SNAPSHOT, b""))
     header.MergeFrom(pb.SnapshotHeader(session_id=session_id, revision=view.revision, schema_version=SCHEMA_VERSION))
     yield pb.LoadSnapshotResponse(header=header).SerializeToString()
     yield with_records(pb.LoadSnapshotResponse(), session=[view.documents[keys.SESSION]])
     yield from _list_parts("messages", pb.SnapshotMessages(), _records(view, keys.MESSAGES))
-    contents = (artifact.SerializeToString() for artifact in artifacts.artifacts)
+    contents = (artifact.SerializeToString() for artifact in manifest.artifacts)
     yield from _list_parts("artifacts", pb.SnapshotArtifacts(), contents)
-    retained = pb.SnapshotRetainedArtifactUris(retained_artifact_uris=artifacts.retained_uris)
+    retained = pb.SnapshotRetainedArtifactUris(retained_artifact_uris=manifest.retained_uris)
     yield pb.LoadSnapshotResponse(retained_artifact_uris=retained).SerializeToString()
     yield from _list_parts("trace_events", pb.SnapshotTraceEvents(), _records(view, keys.TRACES))
     yield from _run_parts(view)
@@ -105,8 +108,8 @@ def _parts(session_id: str, view: View, artifacts: artifact_pb2.LoadArtifactsRes
 
 def _run_parts(view: View) -> Iterator[bytes]:
     for run_id in stored_run_ids(view):
-        run = with_records(run_pb2.RunRecord(), snapshot=[view.documents[keys.run_snapshot(run_id)]])
-        yield from _list_parts("run_records", pb.SnapshotRunRecords(), [run])
+        record = view.documents[keys.run_record(run_id)]
+        yield from _list_parts("run_records", pb.SnapshotRunRecords(), [record])
         yield from _list_parts("run_events", pb.SnapshotRunEvents(), _records(view, keys.run_events(run_id)))
 
 
