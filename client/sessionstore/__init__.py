@@ -9,7 +9,7 @@ from sessionstore import errors, model
 from sessionstore.errors import *  # noqa: F403 - all its public names
 from sessionstore.model import *  # noqa: F403 - all its public names
 from sessionstore.opening import load_store_class, open_store
-from sessionstore.store import Capabilities, SessionStore
+from sessionstore.store import Capabilities, Revisioned, SessionStore
 
 if TYPE_CHECKING:
     from sessionstore.remote import RemoteSessionStore
@@ -22,6 +22,7 @@ __all__ = [
     "FileSessionStore",
     "MemorySessionStore",
     "RemoteSessionStore",
+    "Revisioned",
     "SessionStore",
     "open_store",
     *errors.__all__,

@@ -19,7 +19,11 @@ _KEEPALIVE: ChannelOptions = [
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
+RETRY_BUFFER_BYTES = 8 << 20
+"""What a client keeps of a call for a repeat; a larger request is sent once."""
+
 CLIENT_OPTIONS: ChannelOptions = [
+    ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
     *_MESSAGE_LIMITS,
     *_KEEPALIVE,
     ("grpc.http2.max_pings_without_data", 0),

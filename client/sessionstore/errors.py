@@ -3,6 +3,8 @@
     SessionStoreError
     ├── InvalidArgumentError        the caller sent something no store takes
     ├── RevisionConflictError       somebody else wrote first
+    ├── RequestIdReusedError        the id of a request came again with another request
+    ├── StaleBaseError              a change was made on a conversation that is no longer there
     ├── UnsupportedVersionError     stored by a newer program than this one
     ├── UnsupportedOperationError   this store does not keep such data
     ├── PayloadTooLargeError        one value above a declared limit
@@ -63,6 +65,27 @@ class RevisionConflictError(SessionStoreError):
             f"{self.id!r} is at revision {self.actual_revision}, not {self.expected_revision}: "
             "read it again and repeat the change"
         )
+
+
+@dataclass(eq=False)
+class StaleBaseError(SessionStoreError):
+    """The log `log` of the record `id` no longer begins with what the change was made on; nothing was written."""
+
+    id: str
+    log: str
+
+    def __str__(self) -> str:
+        return f"the {self.log} of {self.id!r} no longer begin with what the change was made on: send all of them"
+
+
+@dataclass(eq=False)
+class RequestIdReusedError(SessionStoreError):
+    """The id `request_id` stands for another request, which was carried out before; nothing was written."""
+
+    request_id: str
+
+    def __str__(self) -> str:
+        return f"the request id {self.request_id!r} stands for another request: make a new id for each request"
 
 
 @dataclass(eq=False)
@@ -197,8 +220,10 @@ __all__ = [
     "InvalidArgumentError",
     "MissingDependencyError",
     "PayloadTooLargeError",
+    "RequestIdReusedError",
     "RevisionConflictError",
     "SessionStoreError",
+    "StaleBaseError",
     "StorageError",
     "StoreClosedError",
     "StoreUnavailableError",

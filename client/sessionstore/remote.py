@@ -1,8 +1,8 @@
 """The remote store: the adapter over one gRPC channel.
 
-Every call has a deadline. Calls that only read are repeated while the server is unavailable; calls that write are sent
-once, since a write whose answer was lost may have been carried out. Before a call the channel connects, also again
-after the server went away, so that a restart of the server is no concern of the caller.
+Every call has a deadline. While the server is unavailable a call is repeated within that: one that only reads, and one
+that writes with a request id, since the server answers its repeat as the first time. A snapshot is sent once. Before a call
+the channel connects, also again after the server went away, so that a restart of the server is no concern of the caller.
 """
 
 import asyncio
@@ -67,7 +67,11 @@ _RETRY_POLICY = {
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
-            "name": [{"service": method.service, "method": method.name} for method in ALL_METHODS if method.reads],
+            "name": [
+                {"service": method.service, "method": method.name}
+                for method in ALL_METHODS
+                if method.reads or method.carries_request_id
+            ],
             "retryPolicy": _RETRY_POLICY,
         }
     ]

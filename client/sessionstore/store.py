@@ -13,16 +13,23 @@ Common to all methods:
 - Absence is not an error: loading gives None, deleting succeeds.
 - What is stored but cannot be read is a DataCorruptionError, never None.
 - Calls may run concurrently; of two writes to one thing the later wins, whole.
+
+A session and its records share one revision, which each write and each deletion moves on by one; 0 stands for absent.
+Every write returns the revision it made. With `expected_revision` it takes effect only if the session is at that
+revision (0: absent), else it is a RevisionConflictError that tells the present one. A store without revisions, as
+`capabilities` says, returns 0 and refuses `expected_revision`.
 """
 
+import asyncio
 import builtins
+import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
-from sessionstore.errors import InvalidArgumentError, UnsupportedOperationError
+from sessionstore.errors import InvalidArgumentError, RevisionConflictError, UnsupportedOperationError
 from sessionstore.model import (
     ArtifactStore,
     LoopCheckpoint,
@@ -39,6 +46,19 @@ from sessionstore.model import (
 from sessionstore.pages import page_limit, page_position, page_token_after
 
 
+T = TypeVar("T")
+
+_LONGEST_PAUSE_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Revisioned(Generic[T]):
+    """A value, and the revision at which it was read."""
+
+    value: T
+    revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a store keeps and guarantees. Nothing is promised unless it is said, so every flag starts as False."""
@@ -50,6 +70,10 @@ class Capabilities:
     subagent_tasks: bool = False
     snapshots: bool = False
     checkpoints: bool = False
+    revisions: bool = False
+    """Writes return revisions and may depend on them."""
+    request_ids: bool = False
+    """A write that is repeated with its request id takes effect once."""
     atomic_session_snapshots: bool = False
     """A snapshot is committed as one unit."""
     aggregate_cas: bool = False
@@ -88,18 +112,22 @@ class SessionStore(ABC):
     # The five operations every store has.
 
     @abstractmethod
-    async def save(self, session: SessionData) -> None:
+    async def save(self, session: SessionData, *, expected_revision: int | None = None) -> int:
         """Store the session, replacing what `session.id` held before. Its records stay as they are.
 
-        A runtime hook engine and `llm_config.api_key` are not stored.
+        A runtime hook engine and `llm_config.api_key` are not stored. What the store has already of the conversation is
+        not sent again, when its messages are the very ones that this store loaded or saved.
         """
 
     @abstractmethod
     async def load(self, session_id: str) -> SessionData | None:
-        """Return the session as it was last saved, or None."""
+        """Return the session as it was last saved, or None.
+
+        Its messages are shared with earlier answers of this store; they never change.
+        """
 
     @abstractmethod
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, session_id: str, *, expected_revision: int | None = None) -> None:
         """Remove the session and all its records. Checkpoints stay."""
 
     @abstractmethod
@@ -109,6 +137,39 @@ class SessionStore(ABC):
     @abstractmethod
     async def exists(self, session_id: str) -> bool:
         """Tell whether the session was saved. Records alone do not make a session."""
+
+    # Revisions.
+
+    async def revision(self, session_id: str) -> int:
+        """Return the present revision of the session and its records, 0 when there is nothing."""
+        raise UnsupportedOperationError(operation="revision", backend=self.backend_name)
+
+    async def load_with_revision(self, session_id: str) -> Revisioned[SessionData] | None:
+        """Return the session with the revision at which it was read, or None."""
+        raise UnsupportedOperationError(operation="load_with_revision", backend=self.backend_name)
+
+    async def update(
+        self, session_id: str, change: Callable[[SessionData], SessionData | None], *, attempts: int = 100
+    ) -> SessionData | None:
+        """Load the session, let `change` edit or replace it, and save it if nobody else wrote in between.
+
+        Otherwise it starts again, up to `attempts` times in all, so `change` may be called several times. Returns what
+        was saved, or None when there is no such session. Errors: RevisionConflictError after the last attempt.
+        """
+        for attempt in range(attempts):
+            found = await self.load_with_revision(session_id)
+            if found is None:
+                return None
+            session = change(found.value) or found.value
+            try:
+                await self.save(session, expected_revision=found.revision)
+            except RevisionConflictError:
+                if attempt + 1 == attempts:
+                    raise
+                await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+            else:
+                return session
+        raise InvalidArgumentError(field="attempts", problem="must be at least 1")
 
     # Lists for people and user interfaces.
 
@@ -129,7 +190,7 @@ class SessionStore(ABC):
 
     # A whole generation: the session with all its records.
 
-    async def save_snapshot(self, snapshot: SessionSnapshot) -> None:
+    async def save_snapshot(self, snapshot: SessionSnapshot, *, expected_revision: int | None = None) -> int:
         """Store the session and all its records as one unit, replacing everything its id held before.
 
         Errors: UnsupportedVersionError unless `schema_version` is 1.
@@ -162,44 +223,56 @@ class SessionStore(ABC):
     # The records of a session. Saving replaces all records of the kind. Loading tells "never saved" (None) from
     # "saved, but empty"; after `save_snapshot` no kind is None.
 
-    async def save_artifacts(self, session_id: str, artifacts: ArtifactStore) -> None:
+    async def save_artifacts(
+        self, session_id: str, artifacts: ArtifactStore, *, expected_revision: int | None = None
+    ) -> int:
         """Replace the session's artifacts and retained uris."""
-        self._refuse_unless_empty("save_artifacts", (*artifacts, *artifacts.retained_uris))
+        return self._refuse_unless_empty("save_artifacts", (*artifacts, *artifacts.retained_uris))
 
     async def load_artifacts(self, session_id: str) -> ArtifactStore | None:
         """Return the session's artifacts, with limits large enough to hold them all, or None."""
 
-    async def save_trace_events(self, session_id: str, trace_events: Sequence[TraceEvent]) -> None:
+    async def save_trace_events(
+        self, session_id: str, trace_events: Sequence[TraceEvent], *, expected_revision: int | None = None
+    ) -> int:
         """Replace the session's trace events."""
-        self._refuse_unless_empty("save_trace_events", trace_events)
+        return self._refuse_unless_empty("save_trace_events", trace_events)
 
     async def load_trace_events(self, session_id: str) -> builtins.list[TraceEvent] | None:
         """Return the session's trace events in the order they were saved, or None."""
 
-    async def save_run_records(self, session_id: str, run_records: Sequence[RunRecord]) -> None:
+    async def save_run_records(
+        self, session_id: str, run_records: Sequence[RunRecord], *, expected_revision: int | None = None
+    ) -> int:
         """Replace the session's runs with their events. Run ids must be unique."""
-        self._refuse_unless_empty("save_run_records", run_records)
+        return self._refuse_unless_empty("save_run_records", run_records)
 
     async def load_run_records(self, session_id: str) -> builtins.list[RunRecord] | None:
         """Return the session's runs in the order they were saved, or None."""
 
-    async def save_verification_reports(self, session_id: str, reports: Sequence[VerificationReport]) -> None:
+    async def save_verification_reports(
+        self, session_id: str, reports: Sequence[VerificationReport], *, expected_revision: int | None = None
+    ) -> int:
         """Replace the session's verification reports."""
-        self._refuse_unless_empty("save_verification_reports", reports)
+        return self._refuse_unless_empty("save_verification_reports", reports)
 
     async def load_verification_reports(self, session_id: str) -> builtins.list[VerificationReport] | None:
         """Return the session's verification reports in the order they were saved, or None."""
 
-    async def save_subagent_tasks(self, session_id: str, tasks: Sequence[SubagentTaskSnapshot]) -> None:
+    async def save_subagent_tasks(
+        self, session_id: str, tasks: Sequence[SubagentTaskSnapshot], *, expected_revision: int | None = None
+    ) -> int:
         """Replace the session's subagent tasks."""
-        self._refuse_unless_empty("save_subagent_tasks", tasks)
+        return self._refuse_unless_empty("save_subagent_tasks", tasks)
 
     async def load_subagent_tasks(self, session_id: str) -> builtins.list[SubagentTaskSnapshot] | None:
         """Return the session's subagent tasks in the order they were saved, or None."""
 
     # Checkpoints. One of a schema version above 1 may be saved; loading it is an UnsupportedVersionError.
 
-    async def save_loop_checkpoint(self, run_id: str, checkpoint: LoopCheckpoint) -> None:
+    async def save_loop_checkpoint(
+        self, run_id: str, checkpoint: LoopCheckpoint, *, expected_revision: int | None = None
+    ) -> int:
         """Replace the checkpoint of a run. Errors: InvalidArgumentError unless `checkpoint.run_id` is `run_id`."""
         raise UnsupportedOperationError(operation="save_loop_checkpoint", backend=self.backend_name)
 
@@ -216,7 +289,9 @@ class SessionStore(ABC):
         """Return the ids of all runs that have a checkpoint, sorted by their UTF-8 bytes."""
         return []
 
-    async def save_workflow_checkpoint(self, workflow_id: str, checkpoint: WorkflowCheckpoint) -> None:
+    async def save_workflow_checkpoint(
+        self, workflow_id: str, checkpoint: WorkflowCheckpoint, *, expected_revision: int | None = None
+    ) -> int:
         """Replace the checkpoint of a workflow.
 
         Errors: InvalidArgumentError unless `checkpoint.workflow_id` is `workflow_id`.
@@ -256,6 +331,7 @@ class SessionStore(ABC):
     ) -> None:
         await self.aclose()
 
-    def _refuse_unless_empty(self, operation: str, records: Sequence[object]) -> None:
+    def _refuse_unless_empty(self, operation: str, records: Sequence[object]) -> int:
         if records:
             raise UnsupportedOperationError(operation=operation, backend=self.backend_name)
+        return 0

@@ -35,12 +35,17 @@ class Method(Generic[Q, A]):
     response: type[A]
     kind: Kind = Kind.UNARY
     reads: bool = False
-    """The call changes nothing, so that it is safe to repeat."""
+    """The call changes nothing."""
 
     @property
     def path(self) -> str:
         """The name on the wire."""
         return f"/{self.service}/{self.name}"
+
+    @property
+    def carries_request_id(self) -> bool:
+        """Whether a repeat of a request has no effect of its own, because the request says which one it is."""
+        return self.kind is Kind.UNARY and "request_id" in self.request.DESCRIPTOR.fields_by_name
 
 
 class Transport(Protocol):

@@ -99,10 +99,13 @@ class SaveArtifactsRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     MANIFEST_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     @property
     def manifest(self) -> Global___ArtifactManifest:
         """Unset: no artifacts, which counts as saved."""
@@ -112,10 +115,11 @@ class SaveArtifactsRequest(google.protobuf.message.Message):
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
         manifest: Global___ArtifactManifest | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest", "session_id", b"session_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveArtifactsRequest: typing_extensions.TypeAlias = SaveArtifactsRequest

@@ -627,10 +627,13 @@ class SaveLoopCheckpointRequest(google.protobuf.message.Message):
 
     RUN_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     CHECKPOINT_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     expected_revision: builtins.int
     """The revision that the checkpoint has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     @property
     def checkpoint(self) -> Global___LoopCheckpoint:
         """Required."""
@@ -640,10 +643,11 @@ class SaveLoopCheckpointRequest(google.protobuf.message.Message):
         *,
         run_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
         checkpoint: Global___LoopCheckpoint | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "checkpoint", b"checkpoint", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "checkpoint", b"checkpoint", "expected_revision", b"expected_revision", "run_id", b"run_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "checkpoint", b"checkpoint", "expected_revision", b"expected_revision", "request_id", b"request_id", "run_id", b"run_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveLoopCheckpointRequest: typing_extensions.TypeAlias = SaveLoopCheckpointRequest
@@ -720,17 +724,21 @@ class DeleteLoopCheckpointRequest(google.protobuf.message.Message):
 
     RUN_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     expected_revision: builtins.int
     """The revision that the checkpoint has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     def __init__(
         self,
         *,
         run_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "run_id", b"run_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "run_id", b"run_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___DeleteLoopCheckpointRequest: typing_extensions.TypeAlias = DeleteLoopCheckpointRequest
@@ -805,10 +813,13 @@ class SaveWorkflowCheckpointRequest(google.protobuf.message.Message):
 
     WORKFLOW_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     CHECKPOINT_FIELD_NUMBER: builtins.int
     workflow_id: builtins.str
     expected_revision: builtins.int
     """The revision that the checkpoint has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     @property
     def checkpoint(self) -> Global___WorkflowCheckpoint:
         """Required."""
@@ -818,10 +829,11 @@ class SaveWorkflowCheckpointRequest(google.protobuf.message.Message):
         *,
         workflow_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
         checkpoint: Global___WorkflowCheckpoint | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "checkpoint", b"checkpoint", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "checkpoint", b"checkpoint", "expected_revision", b"expected_revision", "workflow_id", b"workflow_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "checkpoint", b"checkpoint", "expected_revision", b"expected_revision", "request_id", b"request_id", "workflow_id", b"workflow_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveWorkflowCheckpointRequest: typing_extensions.TypeAlias = SaveWorkflowCheckpointRequest
@@ -898,17 +910,21 @@ class DeleteWorkflowCheckpointRequest(google.protobuf.message.Message):
 
     WORKFLOW_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     workflow_id: builtins.str
     expected_revision: builtins.int
     """The revision that the checkpoint has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     def __init__(
         self,
         *,
         workflow_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "workflow_id", b"workflow_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "workflow_id", b"workflow_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___DeleteWorkflowCheckpointRequest: typing_extensions.TypeAlias = DeleteWorkflowCheckpointRequest

@@ -12,7 +12,11 @@ Conventions of the whole package:
   document that lack the field are strict: they have no other keys.
 - Times are Unix milliseconds in fields that end in `_ms`; other units are named at the field.
 - An id is 1 to 512 bytes of UTF-8 without NUL; slashes, dots and line breaks are as good as letters.
-- A revision counts the commits of one record set: 0 when absent, and one more after each write.
+- A revision counts the commits of one record set: one more after each write and each removal. 0 stands for
+  absent.
+- A write with a `request_id` takes effect once: a repeat of the same request, also after a restart, is answered
+  as the first time. At least the last 128 requests of a record set are known. The same id with other content is
+  INVALID_ARGUMENT.
 """
 
 import builtins
@@ -478,33 +482,64 @@ class SessionSummary(google.protobuf.message.Message):
 Global___SessionSummary: typing_extensions.TypeAlias = SessionSummary
 
 @typing.final
+class HeldMessages(google.protobuf.message.Message):
+    """The beginning of a conversation, as it was read or written at a revision."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    message_count: builtins.int
+    """How many messages, from the first."""
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        message_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["message_count", b"message_count", "revision", b"revision"]) -> None: ...
+
+Global___HeldMessages: typing_extensions.TypeAlias = HeldMessages
+
+@typing.final
 class SaveSessionRequest(google.protobuf.message.Message):
     """Asks to store a session."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    BASE_FIELD_NUMBER: builtins.int
     SESSION_FIELD_NUMBER: builtins.int
     MESSAGES_FIELD_NUMBER: builtins.int
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
+    @property
+    def base(self) -> Global___HeldMessages:
+        """What the stored conversation is kept of. Unset: nothing, and `messages` is the whole conversation."""
+
     @property
     def session(self) -> Global___SessionData:
         """Required. Its `id` is the id of what is written."""
 
     @property
     def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[sessionstore.v1.message_pb2.Message]:
-        """The whole conversation in order."""
+        """The conversation in order, behind what is kept."""
 
     def __init__(
         self,
         *,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
+        base: Global___HeldMessages | None = ...,
         session: Global___SessionData | None = ...,
         messages: collections.abc.Iterable[sessionstore.v1.message_pb2.Message] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "session", b"session"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "messages", b"messages", "session", b"session"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "base", b"base", "expected_revision", b"expected_revision", "session", b"session"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "base", b"base", "expected_revision", b"expected_revision", "messages", b"messages", "request_id", b"request_id", "session", b"session"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveSessionRequest: typing_extensions.TypeAlias = SaveSessionRequest
@@ -538,13 +573,20 @@ class LoadSessionRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: builtins.int
+    HELD_FIELD_NUMBER: builtins.int
     session_id: builtins.str
+    @property
+    def held(self) -> Global___HeldMessages:
+        """What the caller has already. Unset: nothing."""
+
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
+        held: Global___HeldMessages | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["session_id", b"session_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["held", b"held"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["held", b"held", "session_id", b"session_id"]) -> None: ...
 
 Global___LoadSessionRequest: typing_extensions.TypeAlias = LoadSessionRequest
 
@@ -555,27 +597,31 @@ class LoadSessionResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: builtins.int
+    HELD_COUNT_FIELD_NUMBER: builtins.int
     SESSION_FIELD_NUMBER: builtins.int
     MESSAGES_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """0: nothing is stored under the id."""
+    held_count: builtins.int
+    """How many messages of `held` still begin the conversation: all of them, or 0."""
     @property
     def session(self) -> Global___SessionData:
         """Unset: no such session was saved; `messages` is empty then."""
 
     @property
     def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[sessionstore.v1.message_pb2.Message]:
-        """The whole conversation in order."""
+        """The conversation in order, behind what the caller has already."""
 
     def __init__(
         self,
         *,
         revision: builtins.int = ...,
+        held_count: builtins.int = ...,
         session: Global___SessionData | None = ...,
         messages: collections.abc.Iterable[sessionstore.v1.message_pb2.Message] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["session", b"session"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["messages", b"messages", "revision", b"revision", "session", b"session"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["held_count", b"held_count", "messages", b"messages", "revision", b"revision", "session", b"session"]) -> None: ...
 
 Global___LoadSessionResponse: typing_extensions.TypeAlias = LoadSessionResponse
 
@@ -587,17 +633,21 @@ class DeleteSessionRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "session_id", b"session_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___DeleteSessionRequest: typing_extensions.TypeAlias = DeleteSessionRequest

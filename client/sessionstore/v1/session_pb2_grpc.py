@@ -93,6 +93,8 @@ class SessionServiceServicer(object):
         Errors:
         INVALID_ARGUMENT: `session` is missing, or a record has a field that no reader could take.
         ABORTED: the session is not at `expected_revision`; nothing was written.
+        FAILED_PRECONDITION: the stored conversation no longer begins with `base`: send all messages. Nothing was
+        written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

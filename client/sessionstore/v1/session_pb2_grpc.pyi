@@ -12,7 +12,11 @@ Conventions of the whole package:
   document that lack the field are strict: they have no other keys.
 - Times are Unix milliseconds in fields that end in `_ms`; other units are named at the field.
 - An id is 1 to 512 bytes of UTF-8 without NUL; slashes, dots and line breaks are as good as letters.
-- A revision counts the commits of one record set: 0 when absent, and one more after each write.
+- A revision counts the commits of one record set: one more after each write and each removal. 0 stands for
+  absent.
+- A write with a `request_id` takes effect once: a repeat of the same request, also after a restart, is answered
+  as the first time. At least the last 128 requests of a record set are known. The same id with other content is
+  INVALID_ARGUMENT.
 """
 
 import abc
@@ -186,6 +190,8 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
     Errors:
       INVALID_ARGUMENT: `session` is missing, or a record has a field that no reader could take.
       ABORTED: the session is not at `expected_revision`; nothing was written.
+      FAILED_PRECONDITION: the stored conversation no longer begins with `base`: send all messages. Nothing was
+        written.
     """
 
     LoadSession: _SessionServiceLoadSessionType
@@ -267,6 +273,8 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           INVALID_ARGUMENT: `session` is missing, or a record has a field that no reader could take.
           ABORTED: the session is not at `expected_revision`; nothing was written.
+          FAILED_PRECONDITION: the stored conversation no longer begins with `base`: send all messages. Nothing was
+            written.
         """
 
     @abc.abstractmethod

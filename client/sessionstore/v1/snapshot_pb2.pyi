@@ -34,6 +34,7 @@ class SnapshotHeader(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     SCHEMA_VERSION_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     UNKNOWN_FIELDS_JSON_FIELD_NUMBER: builtins.int
@@ -42,6 +43,8 @@ class SnapshotHeader(google.protobuf.message.Message):
     """The revision that the session has to be at; 0: it must not exist. Unset: no check.
     Never set in an answer.
     """
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     schema_version: builtins.int
     """The version of the schema; has to be 1."""
     revision: builtins.int
@@ -52,12 +55,13 @@ class SnapshotHeader(google.protobuf.message.Message):
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
         schema_version: builtins.int = ...,
         revision: builtins.int = ...,
         unknown_fields_json: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "unknown_fields_json", b"unknown_fields_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "revision", b"revision", "schema_version", b"schema_version", "session_id", b"session_id", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "request_id", b"request_id", "revision", b"revision", "schema_version", b"schema_version", "session_id", b"session_id", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
     @typing.overload

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csessionstore/v1/system.proto\x12\x0fsessionstore.v1\"\x18\n\x16GetCapabilitiesRequest\"\x84\x03\n\x17GetCapabilitiesResponse\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12 \n\x18\x61tomic_session_snapshots\x18\x02 \x01(\x08\x12\x15\n\raggregate_cas\x18\x03 \x01(\x08\x12\x1d\n\x15\x61ppend_only_event_log\x18\x04 \x01(\x08\x12\x15\n\rlease_fencing\x18\x05 \x01(\x08\x12\x19\n\x11\x65ncrypted_at_rest\x18\x06 \x01(\x08\x12\r\n\x05watch\x18\x07 \x01(\x08\x12#\n\x1breference_aware_artifact_gc\x18\x08 \x01(\x08\x12\x11\n\tartifacts\x18\n \x01(\x08\x12\x14\n\x0ctrace_events\x18\x0b \x01(\x08\x12\x13\n\x0brun_records\x18\x0c \x01(\x08\x12\x1c\n\x14verification_reports\x18\r \x01(\x08\x12\x16\n\x0esubagent_tasks\x18\x0e \x01(\x08\x12\x11\n\tsnapshots\x18\x0f \x01(\x08\x12\x13\n\x0b\x63heckpoints\x18\x10 \x01(\x08\"\x14\n\x12\x43heckHealthRequest\"\x15\n\x13\x43heckHealthResponse2\xcf\x01\n\rSystemService\x12\x64\n\x0fGetCapabilities\x12\'.sessionstore.v1.GetCapabilitiesRequest\x1a(.sessionstore.v1.GetCapabilitiesResponse\x12X\n\x0b\x43heckHealth\x12#.sessionstore.v1.CheckHealthRequest\x1a$.sessionstore.v1.CheckHealthResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csessionstore/v1/system.proto\x12\x0fsessionstore.v1\"\x18\n\x16GetCapabilitiesRequest\"\xac\x03\n\x17GetCapabilitiesResponse\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12 \n\x18\x61tomic_session_snapshots\x18\x02 \x01(\x08\x12\x15\n\raggregate_cas\x18\x03 \x01(\x08\x12\x1d\n\x15\x61ppend_only_event_log\x18\x04 \x01(\x08\x12\x15\n\rlease_fencing\x18\x05 \x01(\x08\x12\x19\n\x11\x65ncrypted_at_rest\x18\x06 \x01(\x08\x12\r\n\x05watch\x18\x07 \x01(\x08\x12#\n\x1breference_aware_artifact_gc\x18\x08 \x01(\x08\x12\x11\n\tartifacts\x18\n \x01(\x08\x12\x14\n\x0ctrace_events\x18\x0b \x01(\x08\x12\x13\n\x0brun_records\x18\x0c \x01(\x08\x12\x1c\n\x14verification_reports\x18\r \x01(\x08\x12\x16\n\x0esubagent_tasks\x18\x0e \x01(\x08\x12\x11\n\tsnapshots\x18\x0f \x01(\x08\x12\x13\n\x0b\x63heckpoints\x18\x10 \x01(\x08\x12\x11\n\trevisions\x18\x11 \x01(\x08\x12\x13\n\x0brequest_ids\x18\x12 \x01(\x08\"\x14\n\x12\x43heckHealthRequest\"\x15\n\x13\x43heckHealthResponse2\xcf\x01\n\rSystemService\x12\x64\n\x0fGetCapabilities\x12\'.sessionstore.v1.GetCapabilitiesRequest\x1a(.sessionstore.v1.GetCapabilitiesResponse\x12X\n\x0b\x43heckHealth\x12#.sessionstore.v1.CheckHealthRequest\x1a$.sessionstore.v1.CheckHealthResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCAPABILITIESREQUEST']._serialized_start=49
   _globals['_GETCAPABILITIESREQUEST']._serialized_end=73
   _globals['_GETCAPABILITIESRESPONSE']._serialized_start=76
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=464
-  _globals['_CHECKHEALTHREQUEST']._serialized_start=466
-  _globals['_CHECKHEALTHREQUEST']._serialized_end=486
-  _globals['_CHECKHEALTHRESPONSE']._serialized_start=488
-  _globals['_CHECKHEALTHRESPONSE']._serialized_end=509
-  _globals['_SYSTEMSERVICE']._serialized_start=512
-  _globals['_SYSTEMSERVICE']._serialized_end=719
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=504
+  _globals['_CHECKHEALTHREQUEST']._serialized_start=506
+  _globals['_CHECKHEALTHREQUEST']._serialized_end=526
+  _globals['_CHECKHEALTHRESPONSE']._serialized_start=528
+  _globals['_CHECKHEALTHRESPONSE']._serialized_end=549
+  _globals['_SYSTEMSERVICE']._serialized_start=552
+  _globals['_SYSTEMSERVICE']._serialized_end=759
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,8 @@ class GetCapabilitiesResponse(google.protobuf.message.Message):
     SUBAGENT_TASKS_FIELD_NUMBER: builtins.int
     SNAPSHOTS_FIELD_NUMBER: builtins.int
     CHECKPOINTS_FIELD_NUMBER: builtins.int
+    REVISIONS_FIELD_NUMBER: builtins.int
+    REQUEST_IDS_FIELD_NUMBER: builtins.int
     backend: builtins.str
     """The name of the store behind the server, for example `memory` or `file`."""
     atomic_session_snapshots: builtins.bool
@@ -72,6 +74,10 @@ class GetCapabilitiesResponse(google.protobuf.message.Message):
     subagent_tasks: builtins.bool
     snapshots: builtins.bool
     checkpoints: builtins.bool
+    revisions: builtins.bool
+    """Writes return revisions and may depend on them."""
+    request_ids: builtins.bool
+    """A write that is repeated with its request id takes effect once."""
     def __init__(
         self,
         *,
@@ -90,8 +96,10 @@ class GetCapabilitiesResponse(google.protobuf.message.Message):
         subagent_tasks: builtins.bool = ...,
         snapshots: builtins.bool = ...,
         checkpoints: builtins.bool = ...,
+        revisions: builtins.bool = ...,
+        request_ids: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["aggregate_cas", b"aggregate_cas", "append_only_event_log", b"append_only_event_log", "artifacts", b"artifacts", "atomic_session_snapshots", b"atomic_session_snapshots", "backend", b"backend", "checkpoints", b"checkpoints", "encrypted_at_rest", b"encrypted_at_rest", "lease_fencing", b"lease_fencing", "reference_aware_artifact_gc", b"reference_aware_artifact_gc", "run_records", b"run_records", "snapshots", b"snapshots", "subagent_tasks", b"subagent_tasks", "trace_events", b"trace_events", "verification_reports", b"verification_reports", "watch", b"watch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aggregate_cas", b"aggregate_cas", "append_only_event_log", b"append_only_event_log", "artifacts", b"artifacts", "atomic_session_snapshots", b"atomic_session_snapshots", "backend", b"backend", "checkpoints", b"checkpoints", "encrypted_at_rest", b"encrypted_at_rest", "lease_fencing", b"lease_fencing", "reference_aware_artifact_gc", b"reference_aware_artifact_gc", "request_ids", b"request_ids", "revisions", b"revisions", "run_records", b"run_records", "snapshots", b"snapshots", "subagent_tasks", b"subagent_tasks", "trace_events", b"trace_events", "verification_reports", b"verification_reports", "watch", b"watch"]) -> None: ...
 
 Global___GetCapabilitiesResponse: typing_extensions.TypeAlias = GetCapabilitiesResponse
 

@@ -111,10 +111,13 @@ class SaveTraceEventsRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     TRACE_EVENTS_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     @property
     def trace_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TraceEvent]: ...
     def __init__(
@@ -122,10 +125,11 @@ class SaveTraceEventsRequest(google.protobuf.message.Message):
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
         trace_events: collections.abc.Iterable[Global___TraceEvent] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "session_id", b"session_id", "trace_events", b"trace_events"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "session_id", b"session_id", "trace_events", b"trace_events"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveTraceEventsRequest: typing_extensions.TypeAlias = SaveTraceEventsRequest

@@ -203,10 +203,13 @@ class SaveVerificationReportsRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     VERIFICATION_REPORTS_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     @property
     def verification_reports(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___VerificationReport]: ...
     def __init__(
@@ -214,10 +217,11 @@ class SaveVerificationReportsRequest(google.protobuf.message.Message):
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
+        request_id: builtins.str = ...,
         verification_reports: collections.abc.Iterable[Global___VerificationReport] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "session_id", b"session_id", "verification_reports", b"verification_reports"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "session_id", b"session_id", "verification_reports", b"verification_reports"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
 
 Global___SaveVerificationReportsRequest: typing_extensions.TypeAlias = SaveVerificationReportsRequest

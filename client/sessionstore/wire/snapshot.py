@@ -3,6 +3,7 @@
 The parts of both directions have the same fields; the rules for their order stand in `snapshot.proto`.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from operator import methodcaller
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ class ReceivedSnapshot:
     def __init__(self) -> None:
         self.header: pb.SnapshotHeader | None = None
         self._session: session_pb2.SessionData | None = None
+        self._hash = hashlib.sha256()
         self.lists: dict[str, list[Any]] = {
             field.name: [] for field in pb.SaveSnapshotRequest.DESCRIPTOR.fields if field.name not in _SINGLE_PARTS
         }
@@ -39,6 +41,7 @@ class ReceivedSnapshot:
     def take(self, part: pb.SaveSnapshotRequest | pb.LoadSnapshotResponse) -> None:
         """Add a part. Errors: InvalidArgumentError when it may not come here."""
         kind = part.WhichOneof("part")
+        self._hash.update(part.SerializeToString(deterministic=True))
         if kind is None:
             raise InvalidArgumentError(field="part", problem="must be one that this program knows")
         if (kind == "header") is not (self.header is None):
@@ -71,6 +74,10 @@ class ReceivedSnapshot:
     def _take_header(self, header: pb.SnapshotHeader) -> None:
         unknown_fields(header)  # Whoever loads the snapshot has to be able to read them.
         self.header = header
+
+    def digest(self) -> str:
+        """Return a digest of all parts."""
+        return self._hash.hexdigest()
 
     def _take_session(self, session: session_pb2.SessionData) -> None:
         if self._session is not None:

@@ -27,6 +27,8 @@ class _Row(NamedTuple):
 _TABLE = (
     _Row(errors.InvalidArgumentError, code_pb2.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
     _Row(errors.RevisionConflictError, code_pb2.ABORTED, "REVISION_CONFLICT"),
+    _Row(errors.StaleBaseError, code_pb2.FAILED_PRECONDITION, "STALE_BASE"),
+    _Row(errors.RequestIdReusedError, code_pb2.INVALID_ARGUMENT, "REQUEST_ID_REUSED"),
     _Row(errors.UnsupportedVersionError, code_pb2.FAILED_PRECONDITION, "UNSUPPORTED_VERSION"),
     _Row(errors.UnsupportedOperationError, code_pb2.UNIMPLEMENTED, "UNSUPPORTED_OPERATION"),
     _Row(errors.PayloadTooLargeError, code_pb2.RESOURCE_EXHAUSTED, "PAYLOAD_TOO_LARGE"),

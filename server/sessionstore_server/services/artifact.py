@@ -9,10 +9,10 @@ from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_ARTIFACTS, SAVE_ARTIFACTS
 from sessionstore.wire.records import ARTIFACT_MANIFEST
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, View
-from sessionstore_server.services.checks import checked, expected_revision
+from sessionstore_server.services.checks import checked
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import ARTIFACTS, session_key
-from sessionstore_server.services.responses import timestamp
+from sessionstore_server.services.writes import commit
 
 
 class ArtifactService:
@@ -29,8 +29,7 @@ class ArtifactService:
         """Replace the artifacts of a session."""
         key = session_key(caller, request.session_id)
         change = await replace_artifacts(self._backend, request.manifest)
-        commit = await self._backend.commit(key, change, expected_revision(request))
-        return pb.SaveArtifactsResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+        return await commit(self._backend, key, change, request, pb.SaveArtifactsResponse)
 
     async def load_artifacts(self, request: pb.LoadArtifactsRequest, caller: Caller) -> pb.LoadArtifactsResponse:
         """Return the artifacts of a session with their content, the oldest first."""

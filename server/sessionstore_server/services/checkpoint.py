@@ -10,11 +10,12 @@ from sessionstore.wire import methods
 from sessionstore.wire.records import LOOP_CHECKPOINT, WORKFLOW_CHECKPOINT
 from sessionstore_server.backends.base import Backend, Change, Key
 from sessionstore_server.backends.checks import check_part
-from sessionstore_server.services.checks import AnyCodec, checked, expected_revision, parsed
+from sessionstore_server.services.checks import AnyCodec, checked, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import CHECKPOINT, LOOP_CHECKPOINTS, WORKFLOW_CHECKPOINTS
 from sessionstore_server.services.pages import list_page
-from sessionstore_server.services.responses import timestamp, with_records
+from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.writes import commit, delete
 
 
 class CheckpointService:
@@ -47,8 +48,7 @@ class CheckpointService:
             )
         record = checked(self._codec, "checkpoint", request.checkpoint)
         change = Change(documents={CHECKPOINT: record}, summary=b"")
-        commit = await self._backend.commit(key, change, expected_revision(request))
-        response: Message = self._save.response(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+        response: Message = await commit(self._backend, key, change, request, self._save.response)
         return response
 
     async def load(self, request: Any, caller: Caller) -> bytes:  # noqa: ANN401 - the request of its method
@@ -63,7 +63,7 @@ class CheckpointService:
 
     async def delete(self, request: Any, caller: Caller) -> Message:  # noqa: ANN401 - the request of its method
         """Remove a checkpoint."""
-        existed = await self._backend.delete(self._key(request, caller), expected_revision(request))
+        existed = await delete(self._backend, self._key(request, caller), request)
         response: Message = self._delete.response(existed=existed)
         return response
 

@@ -33,8 +33,3 @@ def checked(codec: AnyCodec, field: str, message: Message) -> bytes:
 def checked_all(codec: AnyCodec, field: str, messages: Sequence[Message]) -> list[bytes]:
     """Return the records that keep `messages`; see `checked`."""
     return [checked(codec, f"{field}[{position}]", message) for position, message in enumerate(messages)]
-
-
-def expected_revision(request: Any) -> int | None:  # noqa: ANN401 - any write request
-    """Return the revision on which a write depends, or None."""
-    return request.expected_revision if request.HasField("expected_revision") else None

@@ -21,11 +21,12 @@ from sessionstore_server.services.custom_records import (
     refuse_unless_kept,
 )
 from sessionstore_server.services.handlers import Caller, HandlerTable, Services
+from sessionstore_server.services.repeats import Repeats
 
 
 def services_of_store(store: SessionStore) -> Services:
     """Return all services, keeping their data in `store`."""
-    handlers = {**_SessionServices(store).handlers(), **RecordServices(store).handlers()}
+    handlers = Repeats().wrap({**_SessionServices(store).handlers(), **RecordServices(store).handlers()})
     return Services(store.backend_name, handlers, store.__aenter__, store.aclose)
 
 

@@ -15,10 +15,11 @@ from sessionstore.wire.methods import (
 )
 from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
 from sessionstore_server.backends.base import Backend, Change, LogRange, Splice
-from sessionstore_server.services.checks import AnyCodec, checked_all, expected_revision
+from sessionstore_server.services.checks import AnyCodec, checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import SUBAGENT_TASKS, TRACES, VERIFICATION, session_key
-from sessionstore_server.services.responses import timestamp, with_records
+from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.writes import commit
 
 
 class RecordService:
@@ -40,8 +41,8 @@ class RecordService:
     async def save(self, request: Any, caller: Caller) -> Message:  # noqa: ANN401 - the request of its method
         """Replace the records of a session."""
         change = Change(logs={self._log: replacement(self._codec, self._field, getattr(request, self._field))})
-        commit = await self._backend.commit(session_key(caller, request.session_id), change, expected_revision(request))
-        response: Message = self._save.response(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+        key = session_key(caller, request.session_id)
+        response: Message = await commit(self._backend, key, change, request, self._save.response)
         return response
 
     async def load(self, request: Any, caller: Caller) -> bytes:  # noqa: ANN401 - the request of its method

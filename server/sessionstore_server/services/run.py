@@ -8,10 +8,11 @@ from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_RUN_RECORDS, SAVE_RUN_RECORDS
 from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
 from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
-from sessionstore_server.services.checks import checked, checked_all, expected_revision
+from sessionstore_server.services.checks import checked, checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_record, session_key
-from sessionstore_server.services.responses import timestamp, with_records
+from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.writes import commit
 
 
 class RunService:
@@ -27,8 +28,7 @@ class RunService:
     async def save_run_records(self, request: pb.SaveRunRecordsRequest, caller: Caller) -> pb.SaveRunRecordsResponse:
         """Replace the runs of a session."""
         key, change = session_key(caller, request.session_id), replace_runs(request.run_records)
-        commit = await self._backend.commit(key, change, expected_revision(request))
-        return pb.SaveRunRecordsResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+        return await commit(self._backend, key, change, request, pb.SaveRunRecordsResponse)
 
     async def load_run_records(self, request: pb.LoadRunRecordsRequest, caller: Caller) -> bytes:
         """Return the runs of a session with all their events, in the order they were saved."""

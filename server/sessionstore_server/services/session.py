@@ -7,14 +7,14 @@ from sessionstore.v1 import message_pb2
 from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import DELETE_SESSION, LIST_SESSIONS, LOAD_SESSION, SAVE_SESSION, SESSION_EXISTS
 from sessionstore.wire.records import MESSAGE, SESSION, SESSION_SUMMARY
-from sessionstore_server.backends.base import Backend, Change, Listed, LogRange
-from sessionstore_server.services.checks import expected_revision, parsed
+from sessionstore_server.backends.base import Backend, Change, Key, Listed, LogRange, LogView, Splice, View
+from sessionstore_server.services.checks import checked_all, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import MESSAGES, SESSIONS, SNAPSHOT, session_key
 from sessionstore_server.services.keys import SESSION as SESSION_DOCUMENT
 from sessionstore_server.services.pages import list_page
-from sessionstore_server.services.records import replacement
-from sessionstore_server.services.responses import timestamp, with_records
+from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.writes import commit, delete
 
 
 class SessionService:
@@ -36,18 +36,20 @@ class SessionService:
     async def save_session(self, request: pb.SaveSessionRequest, caller: Caller) -> pb.SaveSessionResponse:
         """Replace the session; its records stay."""
         key = session_key(caller, request.session.id, field="session.id")
-        change = replace_session(request.session, request.messages)
-        commit = await self._backend.commit(key, change, expected_revision(request))
-        return pb.SaveSessionResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+        base = request.base if request.HasField("base") else None
+        change = replace_session(request.session, request.messages, base)
+        return await commit(self._backend, key, change, request, pb.SaveSessionResponse)
 
     async def load_session(self, request: pb.LoadSessionRequest, caller: Caller) -> bytes:
-        """Return the session with its messages; an empty response when it was never saved."""
-        key = session_key(caller, request.session_id)
-        view = await self._backend.read(key, documents=(SESSION_DOCUMENT,), logs={MESSAGES: LogRange()})
+        """Return the session with the messages that the caller lacks; an empty response when it was never saved."""
+        key, held = session_key(caller, request.session_id), request.held
+        view = await self._read(key, held.message_count)
+        if view is not None and MESSAGES in view.logs and not _begins_with(view.logs[MESSAGES], held):
+            view = await self._read(key, 0)
         if view is None or SESSION_DOCUMENT not in view.documents:
             return b""
         return with_records(
-            pb.LoadSessionResponse(revision=view.revision),
+            pb.LoadSessionResponse(revision=view.revision, held_count=view.logs[MESSAGES].start),
             session=[view.documents[SESSION_DOCUMENT]],
             messages=view.logs[MESSAGES].records,
         )
@@ -55,7 +57,7 @@ class SessionService:
     async def delete_session(self, request: pb.DeleteSessionRequest, caller: Caller) -> pb.DeleteSessionResponse:
         """Remove the session and all its records."""
         key = session_key(caller, request.session_id)
-        return pb.DeleteSessionResponse(existed=await self._backend.delete(key, expected_revision(request)))
+        return pb.DeleteSessionResponse(existed=await delete(self._backend, key, request))
 
     async def session_exists(self, request: pb.SessionExistsRequest, caller: Caller) -> pb.SessionExistsResponse:
         """Tell whether the session was saved, and whether as a whole snapshot."""
@@ -67,6 +69,9 @@ class SessionService:
             exists=SESSION_DOCUMENT in view.documents, snapshot=SNAPSHOT in view.documents, revision=view.revision
         )
 
+    async def _read(self, key: Key, first_message: int) -> View | None:
+        return await self._backend.read(key, (SESSION_DOCUMENT,), {MESSAGES: LogRange(first_message)})
+
     async def list_sessions(self, request: pb.ListSessionsRequest, caller: Caller) -> pb.ListSessionsResponse:
         """Return a page of summaries."""
         page = await list_page(self._backend, caller, SESSIONS, request.page_size, request.page_token)
@@ -74,17 +79,27 @@ class SessionService:
         return pb.ListSessionsResponse(sessions=summaries, next_page_token=page.next_page_token)
 
 
-def replace_session(session: pb.SessionData, messages: Sequence[message_pb2.Message]) -> Change:
-    """Return the change that keeps the session and its conversation.
+def replace_session(
+    session: pb.SessionData, messages: Sequence[message_pb2.Message], base: pb.HeldMessages | None = None
+) -> Change:
+    """Return the change that keeps the session and its conversation, which begins with `base` if that is given.
 
     Errors: InvalidArgumentError that names the faulty field.
     """
-    summary = SessionSummary.of(parsed(SESSION, "session", session), len(messages))
+    kept = base.message_count if base is not None else 0
+    summary = SessionSummary.of(parsed(SESSION, "session", session), kept + len(messages))
+    records = checked_all(MESSAGE, "messages", messages)
     return Change(
         documents={SESSION_DOCUMENT: session.SerializeToString()},
-        logs={MESSAGES: replacement(MESSAGE, "messages", messages)},
+        logs={MESSAGES: Splice(records, keep=kept, since=base.revision if base is not None else None)},
         summary=SESSION_SUMMARY.to_proto(summary).SerializeToString(),
     )
+
+
+def _begins_with(messages: LogView, held: pb.HeldMessages) -> bool:
+    if not held.message_count:
+        return True
+    return messages.shortened_at <= held.revision and held.message_count <= messages.length
 
 
 def _summary(entry: Listed) -> pb.SessionSummary:

@@ -13,12 +13,12 @@ from sessionstore.wire.snapshot import SCHEMA_VERSION, ReceivedSnapshot, batches
 from sessionstore_server.backends.base import Backend, Change, LogRange, View
 from sessionstore_server.services import keys
 from sessionstore_server.services.artifact import read_with_artifacts, replace_artifacts
-from sessionstore_server.services.checks import expected_revision
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.records import replacement
-from sessionstore_server.services.responses import timestamp, with_records
+from sessionstore_server.services.responses import with_records
 from sessionstore_server.services.run import replace_runs, stored_run_ids
 from sessionstore_server.services.session import replace_session
+from sessionstore_server.services.writes import commit
 
 _LOGS = (keys.MESSAGES, keys.TRACES, keys.VERIFICATION, keys.SUBAGENT_TASKS, keys.RUN_PREFIX)
 _DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUNS, keys.RUN_PREFIX)
@@ -44,8 +44,7 @@ class SnapshotService:
         header, session = received.complete()
         key = keys.session_key(caller, header.session_id, field="header.session_id")
         change = await _replace_everything(self._backend, header, session, received.lists)
-        commit = await self._backend.commit(key, change, expected_revision(header))
-        return pb.SaveSnapshotResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
+        return await commit(self._backend, key, change, header, pb.SaveSnapshotResponse, received.digest())
 
     async def load_snapshot(self, request: pb.LoadSnapshotRequest, caller: Caller) -> AsyncIterator[bytes]:
         """Send the parts of a snapshot; none when the session was never saved."""
@@ -69,7 +68,8 @@ async def _replace_everything(
     artifacts = await replace_artifacts(backend, manifest)
     kept_header = pb.SnapshotHeader()
     kept_header.CopyFrom(header)
-    kept_header.ClearField("expected_revision")
+    for field in ("expected_revision", "request_id"):
+        kept_header.ClearField(field)
     return Change(
         documents={
             **base.documents,

@@ -29,6 +29,8 @@ class SystemService:
             subagent_tasks=True,
             snapshots=True,
             checkpoints=True,
+            revisions=True,
+            request_ids=True,
             atomic_session_snapshots=True,
             reference_aware_artifact_gc=True,
         )

@@ -1,0 +1,63 @@
+"""What a store is known to hold of conversations, so that only what is new travels.
+
+Messages never change, so two conversations share what begins with the very same objects. What is known is a fact about
+a revision, and the server checks whether it still holds; forgetting it costs bytes and nothing else.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from sessionstore.model import Message
+
+CAPACITY_BYTES = 64 << 20
+"""How much is remembered in all, by the size on the wire; the conversation not used for longest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The messages with which a conversation began at a revision."""
+
+    revision: int
+    messages: Sequence[Message]
+    size: int
+    """In bytes on the wire."""
+
+
+class Conversations:
+    """The last known conversation of each session."""
+
+    def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
+        self._capacity, self._size = capacity_bytes, 0
+        self._held: OrderedDict[str, Held] = OrderedDict()
+
+    def get(self, session_id: str) -> Held | None:
+        """Return what is known of a session."""
+        held = self._held.get(session_id)
+        if held is not None:
+            self._held.move_to_end(session_id)
+        return held
+
+    def put(self, session_id: str, held: Held) -> None:
+        """Remember what was read or written, unless something newer is known."""
+        known = self._held.get(session_id)
+        if known is not None and known.revision > held.revision:
+            return
+        self.forget(session_id)
+        self._held[session_id] = held
+        self._size += held.size
+        while self._size > self._capacity:
+            self.forget(next(iter(self._held)))
+
+    def forget(self, session_id: str) -> None:
+        """Forget a session."""
+        known = self._held.pop(session_id, None)
+        if known is not None:
+            self._size -= known.size
+
+
+def shared_count(held: Held, messages: Sequence[Message]) -> int:
+    """Return with how many of the held messages `messages` begin."""
+    pairs = zip(held.messages, messages, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
