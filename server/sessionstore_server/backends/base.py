@@ -12,6 +12,9 @@ from datetime import datetime
 MAX_ID_BYTES = 512
 """The longest id, in bytes of UTF-8."""
 
+REQUESTS_KEPT = 128
+"""How many requests the ledger of a key remembers; the oldest go first."""
+
 BLOB_PIECE_BYTES = 1 << 20
 """The largest piece in which `Backend.get_blob` hands out a blob."""
 
@@ -34,6 +37,19 @@ class Splice:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What makes a call safe to repeat: its key remembers it in the ledger, together with the answer.
+
+    A repeat (the same id and digest) is answered as the first time and changes nothing, whatever revision it expects.
+    """
+
+    id: str
+    """Made by the caller, a new one for each request; text like the id of a key."""
+    digest: str
+    """The sha256 (lower-case hex) of what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What one commit changes under a key; whatever is not named stays as it is.
 
@@ -49,6 +65,8 @@ class Change:
     """What `list` shows of the key; None keeps the present one. A key without a summary is not listed."""
     blobs: frozenset[str] | None = None
     """The sha256 (lower-case hex) of every blob that the key refers to from now on; None changes nothing."""
+    request: Request | None = None
+    """What the ledger remembers of this change; None: a repeat is a new change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +123,10 @@ class Backend(ABC):
     Rules for every implementation:
 
     - A commit is all or nothing, also across a kill at any point, and durable when it returns.
-    - The revision of a key starts at 1 and grows by one with each commit; 0 stands for absent.
+    - The revision of a key starts at 1 and grows by one with each commit, and a deletion is one; 0 stands for absent,
+      be it deleted or never made. So no revision stands for two states, as long as a deleted key is not swept.
+    - The ledger of a key keeps the last `REQUESTS_KEPT` requests that were carried out, also across its deletion; one
+      that failed is not among them. Concurrent repeats have one effect.
     - Calls may run concurrently, on one key too; each behaves as if it ran alone.
     - Nothing handed in or out is shared: no caller can change what is stored.
     - Ids are non-empty UTF-8 text without NUL, at most `MAX_ID_BYTES` long; document and log names are any
@@ -127,9 +148,11 @@ class Backend(ABC):
     async def commit(self, key: Key, change: Change, expected_revision: int | None = None) -> Commit:
         """Apply `change` to `key` as one unit, creating the key if it is absent.
 
+        A change that is empty, or carries nothing but a request, is a commit too.
         Errors: RevisionConflictError when `expected_revision` is given and is not the present one (0: the key
-        must be absent); InvalidArgumentError when a splice keeps more records than there are, or a blob that
-        the change refers to is not stored; StorageError when the medium fails. After an error nothing changed.
+        must be absent); RequestIdReusedError when the ledger has the id for another request; InvalidArgumentError
+        when a splice keeps more records than there are, or a blob that the change refers to is not stored;
+        StorageError when the medium fails. After an error nothing changed.
         """
 
     @abstractmethod
@@ -143,10 +166,19 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    async def delete(self, key: Key, expected_revision: int | None = None) -> bool:
-        """Remove everything under `key`; tell whether there was anything.
+    async def delete(self, key: Key, expected_revision: int | None = None, request: Request | None = None) -> bool:
+        """Remove everything under `key` but its revision and its ledger; tell whether there was anything.
 
-        Blobs to which no other key refers go too. Errors: RevisionConflictError, StorageError.
+        Blobs to which no other key refers go too. Deleting an absent key changes nothing, or, with a request, only
+        the revision and the ledger. A damaged key can be deleted, unless `expected_revision` is given; its revision and
+        its ledger then start anew. Errors: RevisionConflictError, RequestIdReusedError, StorageError.
+        """
+
+    @abstractmethod
+    async def sweep_deleted(self, min_age_seconds: float) -> int:
+        """Forget the keys that were deleted at least so long ago; return how many went.
+
+        Their revisions and ledgers start anew, so let nobody still hold or repeat what is older.
         """
 
     @abstractmethod

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError
-from sessionstore_server.backends.base import MAX_ID_BYTES, Change, Key, LogRange, Splice
+from sessionstore_server.backends.base import MAX_ID_BYTES, Change, Key, LogRange, Request, Splice
 
 T = TypeVar("T")
 
@@ -20,12 +20,19 @@ def check_key(key: Key) -> None:
 
 
 def check_part(field: str, text: str) -> None:
-    """Refuse one part of a key; `field` names it in the error."""
+    """Refuse one part of a key, or what is text like it; `field` names it in the error."""
     size = len(_utf8(field, text))
     if size > MAX_ID_BYTES:
         raise InvalidArgumentError(field, f"has {size} bytes of UTF-8: use at most {MAX_ID_BYTES}")
     if "\0" in text:
         raise InvalidArgumentError(field, "holds a NUL character: leave it out")
+
+
+def check_request(request: Request | None) -> None:
+    """Refuse an id that no key could have, and a digest that is none."""
+    if request:
+        check_part("request_id", request.id)
+        check_digests("request_digest", [request.digest])
 
 
 def checked_change(change: Change) -> Change:
@@ -35,6 +42,7 @@ def checked_change(change: Change) -> Change:
     for name in change.logs:
         _utf8("logs", name)
     check_digests("blobs", change.blobs or ())
+    check_request(change.request)
     return Change(
         {name: None if record is None else bytes(record) for name, record in change.documents.items()},
         {
@@ -43,6 +51,7 @@ def checked_change(change: Change) -> Change:
         },
         None if change.summary is None else bytes(change.summary),
         None if change.blobs is None else frozenset(change.blobs),
+        change.request,
     )
 
 

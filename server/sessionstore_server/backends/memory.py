@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from sessionstore.errors import DataCorruptionError, InvalidArgumentError, StoreClosedError
-from sessionstore_server.backends import checks
+from sessionstore_server.backends import checks, ledger
 from sessionstore_server.backends.base import (
     BLOB_PIECE_BYTES,
     Backend,
@@ -23,8 +23,10 @@ from sessionstore_server.backends.base import (
     Listed,
     LogRange,
     LogView,
+    Request,
     View,
 )
+from sessionstore_server.backends.ledger import Answer
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -37,14 +39,20 @@ class _Log:
 
 @dataclass
 class _Entry:
-    """What one key holds."""
+    """What one key holds; when it was deleted, only its revision and its ledger."""
 
     revision: int = 0
     commit_time: datetime = _NEVER
+    exists: bool = False
+    answers: dict[str, Answer] = field(default_factory=dict)
     documents: dict[str, bytes] = field(default_factory=dict)
     logs: dict[str, _Log] = field(default_factory=dict)
     summary: bytes | None = None
     blobs: frozenset[str] = frozenset()
+
+    @property
+    def present_revision(self) -> int:
+        return self.revision if self.exists else 0
 
 
 @dataclass
@@ -81,11 +89,13 @@ class MemoryBackend(Backend):
         checks.check_key(key)
         change = checks.checked_change(change)
         entry = self._entries.get(key) or _Entry()
-        checks.check_revision(key, expected_revision, entry.revision)
+        if past := ledger.past_commit(entry.answers, change.request):
+            return past
+        checks.check_revision(key, expected_revision, entry.present_revision)
         self._check_applies(entry, change)
         self._entries[key] = entry
         self._apply(key, entry, change)
-        return Commit(entry.revision, entry.commit_time)
+        return _remembered(entry, change.request)
 
     @override
     async def read(
@@ -95,7 +105,7 @@ class MemoryBackend(Backend):
         checks.check_key(key)
         ranges = checks.checked_ranges(logs)
         entry = self._entries.get(key)
-        if entry is None:
+        if entry is None or not entry.exists:
             return None
         return View(
             entry.revision,
@@ -105,16 +115,31 @@ class MemoryBackend(Backend):
         )
 
     @override
-    async def delete(self, key: Key, expected_revision: int | None = None) -> bool:
+    async def delete(self, key: Key, expected_revision: int | None = None, request: Request | None = None) -> bool:
         self._check_open()
         checks.check_key(key)
-        entry = self._entries.get(key)
-        checks.check_revision(key, expected_revision, entry.revision if entry else 0)
-        if entry is None:
-            return False
-        del self._entries[key]
-        self._release(key, entry.blobs)
-        return True
+        checks.check_request(request)
+        entry = self._entries.get(key) or _Entry()
+        past = ledger.past_deletion(entry.answers, request)
+        if past is not None:
+            return past
+        checks.check_revision(key, expected_revision, entry.present_revision)
+        if entry.exists or request:
+            self._entries[key] = emptied = _Entry(entry.revision + 1, datetime.now(UTC), answers=entry.answers)
+            _remembered(emptied, request, existed=entry.exists)
+            self._release(key, entry.blobs)
+        return entry.exists
+
+    @override
+    async def sweep_deleted(self, min_age_seconds: float) -> int:
+        self._check_open()
+        latest = time.time() - min_age_seconds
+        old = [
+            key for key, entry in self._entries.items() if not entry.exists and entry.commit_time.timestamp() <= latest
+        ]
+        for key in old:
+            del self._entries[key]
+        return len(old)
 
     @override
     async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
@@ -185,6 +210,7 @@ class MemoryBackend(Backend):
     def _apply(self, key: Key, entry: _Entry, change: Change) -> None:
         entry.revision += 1
         entry.commit_time = datetime.now(UTC)
+        entry.exists = True
         _apply_documents(entry, change)
         _apply_logs(entry, change)
         if change.summary is not None:
@@ -201,6 +227,12 @@ class MemoryBackend(Backend):
             blob.users.remove(key)
             if not blob.users:
                 del self._blobs[digest]
+
+
+def _remembered(entry: _Entry, request: Request | None, existed: bool | None = None) -> Commit:
+    commit = Commit(entry.revision, entry.commit_time)
+    ledger.remember(entry.answers, ledger.answer_to(request, commit, existed))
+    return commit
 
 
 def _apply_documents(entry: _Entry, change: Change) -> None:

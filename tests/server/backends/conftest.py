@@ -1,6 +1,7 @@
 """Backends to test: each test of the shared rules runs on every one."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,20 @@ async def files(root: Path) -> AsyncIterator[FileBackend]:
     await backend.open()
     yield backend
     await backend.aclose()
+
+
+@pytest.fixture
+def opened(root: Path) -> Callable[..., AbstractAsyncContextManager[FileBackend]]:
+    """Opens the file backend on `root`, as often as it is called."""
+
+    @asynccontextmanager
+    async def opened(codec: RecordCodec | None = None) -> AsyncIterator[FileBackend]:
+        backend = FileBackend(root, codec)
+        await backend.open()
+        yield backend
+        await backend.aclose()
+
+    return opened
 
 
 @pytest.fixture

@@ -188,13 +188,6 @@ async def test_opening_removes_what_killed_processes_left(root: Path, files: Fil
     assert set(names_in(root / ".work")) == {alive}
 
 
-async def test_deleting_leaves_no_file(files: FileBackend, root: Path, key: Key) -> None:
-    digest = await put(files, b"content")
-    await files.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}, blobs=frozenset([digest])))
-    await files.delete(key)
-    assert files_under(root) == []
-
-
 async def test_the_root_may_be_a_link(tmp_path: Path, key: Key) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -232,10 +225,6 @@ async def test_a_root_that_is_a_file(tmp_path: Path) -> None:
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def files_under(root: Path) -> list[Path]:
-    return [path for path in root.rglob("*") if path.is_file()]
 
 
 async def put(backend: FileBackend, content: bytes) -> str:

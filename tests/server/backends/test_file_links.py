@@ -86,7 +86,7 @@ async def test_a_dangling_link_is_not_written_through(files: FileBackend, root: 
     assert names_in(tmp_path) == ["root"]
 
 
-@pytest.mark.parametrize("place", ["blobs", ".work"])
+@pytest.mark.parametrize("place", ["blobs", ".work", ".deleted"])
 async def test_opening_refuses_links(root: Path, tmp_path: Path, place: str) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "root").mkdir()

@@ -35,6 +35,37 @@ async def test_two_processes_count_together(root: Path, files: FileBackend) -> N
     assert [int(value) for value in view.logs["values"].records] == list(range(400))
 
 
+async def test_two_processes_repeat_each_other(root: Path, files: FileBackend) -> None:
+    writers = [await start("requests", root, seed) for seed in (1, 2)]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert await writer.stdout.readline() == b"ready\n"
+    (one, _), (other, _) = await asyncio.gather(*(writer.communicate(b"go\n") for writer in writers))
+    assert sorted(revision for revision, _ in json.loads(one).values()) == list(range(1, 101))
+    assert one == other
+    view = await files.read(HOT, logs={"values": LogRange()})
+    assert view is not None
+    assert view.revision == 100
+    assert sorted(int(value) for value in view.logs["values"].records) == list(range(100))
+
+
+async def test_repeats_after_every_death(root: Path) -> None:
+    """Wherever a kill falls, the repeated requests end where they would have ended without it."""
+    writer = await start("deaths", root)
+    output, errors = await writer.communicate()
+    assert errors.count(b"Traceback") == 0
+    outcomes = [json.loads(line) for line in output.splitlines()]
+    assert len(outcomes) > 100
+    in_place = [
+        "sessions",
+        "sessions/hot",
+        "sessions/hot/blobs",
+        "sessions/hot/commits.jsonl",
+        "sessions/hot/new.jsonl",
+    ]
+    assert [outcome for outcome in outcomes if outcome != [[1, 2, True, 4, 4, [], {"new": 1}], in_place, 2]] == []
+
+
 async def test_what_was_acknowledged_outlives_a_kill(root: Path) -> None:
     """Killed by us after some lines, or by itself between two operations on files."""
     chance = random.Random(20260131)

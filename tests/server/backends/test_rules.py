@@ -258,50 +258,6 @@ async def test_a_read_sees_one_revision(backend: Backend, key: Key) -> None:
     assert reads > 0
 
 
-async def test_readers_and_deletes(backend: Backend, key: Key) -> None:
-    async def recreate() -> None:
-        for _ in range(30):
-            await backend.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}))
-            assert await backend.delete(key)
-
-    writing = asyncio.create_task(recreate())
-    while not writing.done():
-        view = await backend.read(key, ["a"], {"l": ALL})
-        if view is not None:
-            assert (view.revision, view.documents["a"], list(view.logs["l"].records)) == (1, b"1", [b"1"])
-        await asyncio.sleep(0)
-    await writing
-
-
-async def test_deleting(backend: Backend, key: Key) -> None:
-    assert not await backend.delete(key)
-    await backend.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=b"s"))
-    assert await backend.delete(key)
-    assert await backend.read(key) is None
-    assert await backend.list("default", "sessions", None, 9) == []
-    assert not await backend.delete(key)
-    assert (await backend.commit(key, Change(), expected_revision=0)).revision == 1
-    view = await backend.read(key, ["a"], {"l": ALL})
-    assert view is not None
-    assert (dict(view.documents), dict(view.logs)) == ({}, {})
-
-
-async def test_deleting_at_a_revision(backend: Backend, key: Key) -> None:
-    with pytest.raises(RevisionConflictError):
-        await backend.delete(key, expected_revision=1)
-    assert not await backend.delete(key, expected_revision=0)
-    await backend.commit(key, Change())
-    with pytest.raises(RevisionConflictError) as conflict:
-        await backend.delete(key, expected_revision=2)
-    assert conflict.value == RevisionConflictError("one", 2, 1)
-    assert await backend.delete(key, expected_revision=1)
-
-
-async def test_one_of_many_concurrent_deletes_finds_it(backend: Backend, key: Key) -> None:
-    await backend.commit(key, Change())
-    assert sorted(await asyncio.gather(*(backend.delete(key) for _ in range(8)))) == [False] * 7 + [True]
-
-
 async def test_nothing_handed_in_is_shared(backend: Backend, key: Key) -> None:
     document: Any = bytearray(b"before")
     record: Any = bytearray(b"before")
@@ -349,6 +305,7 @@ async def test_a_closed_backend_says_so(backend: Backend, key: Key) -> None:
         backend.list("n", "c", None, 1),
         backend.missing_blobs([]),
         backend.sweep_blobs(0),
+        backend.sweep_deleted(0),
         backend.check_health(),
     ):
         with pytest.raises(StoreClosedError):

@@ -4,24 +4,32 @@ writer.py count ROOT COMMITS    when told so, count up one document against ever
 writer.py endless ROOT EVENTS   commit without end; print the number of each round that was acknowledged; die, as
                                 if killed, before so many file operations are done (0: only when killed)
 writer.py limited ROOT          meet a limit on the size of files; print what was seen
+writer.py requests ROOT SEED    when told so, make 100 requests in an order of its own; print the answers
+writer.py deaths ROOT           let a child make some requests and die before each of its file operations in turn;
+                                print what their repeats were answered, and what there was in the end
 """
 
 import asyncio
 import itertools
 import json
 import os
+import random
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from sessionstore.errors import RevisionConflictError, StorageError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Request, Splice
 from sessionstore_server.backends.file import FileBackend
 
+T = TypeVar("T")
+
 HOT = Key("default", "sessions", "hot")
+DIGEST = sha256(b"").hexdigest()
 
 
 async def count(backend: Backend, commits: int) -> None:
@@ -107,6 +115,53 @@ async def limited(backend: Backend) -> None:
     say(json.dumps(outcomes))
 
 
+async def requests(backend: Backend, seed: int) -> None:
+    say("ready")
+    sys.stdin.readline()
+    numbers = list(range(100))
+    random.Random(seed).shuffle(numbers)
+    answers = {}
+    for number in numbers:
+        change = Change(logs={"values": Splice([b"%d" % number])}, request=Request(str(number), DIGEST))
+        commit = await backend.commit(HOT, change)
+        answers[number] = (commit.revision, commit.commit_time.isoformat())
+    say(json.dumps(answers, sort_keys=True))
+
+
+def deaths(root: Path) -> None:
+    for events in itertools.count(1):
+        folder = root / str(events)
+        child = os.fork()
+        if not child:
+            sys.addaudithook(dying_after(events))
+            asyncio.run(on(folder, lifetime))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        answers = asyncio.run(on(folder, lifetime))
+        files = sorted(str(path.relative_to(folder / "default")) for path in folder.glob("default/**/*"))
+        say(json.dumps([answers, files, (folder / "default/sessions/hot/commits.jsonl").read_text().count("\n")]))
+        if status == 0:
+            return
+
+
+async def lifetime(backend: Backend) -> list[object]:
+    """Make a key, change it, delete it, make it again."""
+    digest = sha256(b"content").hexdigest()
+    await backend.put_blob(digest, pieces(b"content"))
+    made = Change({"a": b"1"}, {"old": Splice([b"1"])}, b"s", frozenset([digest]), Request("make", DIGEST))
+    changed = Change({"a": b"2"}, {"old": Splice([b"2"])}, request=Request("change", DIGEST))
+    again = Change(logs={"new": Splice([b"3"])}, request=Request("again", DIGEST))
+    answers = [
+        (await backend.commit(HOT, made)).revision,
+        (await backend.commit(HOT, changed)).revision,
+        await backend.delete(HOT, request=Request("delete", DIGEST)),
+        (await backend.commit(HOT, again)).revision,
+    ]
+    view = await backend.read(HOT, ["a"], {"old": LogRange(), "new": LogRange()})
+    assert view is not None
+    return [*answers, view.revision, list(view.documents), {name: log.length for name, log in view.logs.items()}]
+
+
 def say(answer: object) -> None:
     sys.stdout.write(f"{answer}\n")
     sys.stdout.flush()
@@ -116,18 +171,27 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def main(kind: str, root: str, *arguments: str) -> None:
-    backend = FileBackend(Path(root))
+async def on(root: Path, work: Callable[[Backend], Awaitable[T]]) -> T:
+    backend = FileBackend(root)
     await backend.open()
+    result = await work(backend)
+    await backend.aclose()
+    return result
+
+
+def main(kind: str, root: str, number: str = "0") -> None:
     match kind:
         case "count":
-            await count(backend, int(arguments[0]))
+            asyncio.run(on(Path(root), lambda backend: count(backend, int(number))))
         case "endless":
-            await endless(backend, int(arguments[0]))
+            asyncio.run(on(Path(root), lambda backend: endless(backend, int(number))))
         case "limited":
-            await limited(backend)
-    await backend.aclose()
+            asyncio.run(on(Path(root), limited))
+        case "requests":
+            asyncio.run(on(Path(root), lambda backend: requests(backend, int(number))))
+        case "deaths":
+            deaths(Path(root))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

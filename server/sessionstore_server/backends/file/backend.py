@@ -4,6 +4,7 @@
                                       /<log>.jsonl          a line per record
                                       /blobs/<sha256>       hard links to the blobs that the key refers to
     ROOT/blobs/<first two hex>/<sha256>                     the blobs of all keys
+    ROOT/.deleted/<sha256>                                  a note for each deleted key
     ROOT/.work/<token>                                      what is on its way in or out, one folder per process
 
 What each operation writes, and the syncs it waits for:
@@ -14,9 +15,15 @@ What each operation writes, and the syncs it waits for:
     commit, new blobs           a link per blob and a commit line                       3
     commit, first of a key      the records and a line of the whole state               1 per log, and 5
     commit, every so often      a line of the whole state, in place of all lines        2 where it was 1
-    delete                      nothing; a folder is moved                              1
+    delete                      a note, and a line in place of all files                4
+    delete, an absent key       nothing; with a request a note and the line             0, with a request 7
+    repeat of a request         nothing                                                 3
     put_blob                    the content                                             3
     read, list, get_blob        nothing                                                 0
+
+A request adds about 200 bytes and its id to the commit line, and as much for each request that the ledger keeps to
+the line of the whole state. What stays of a deleted key is such a line, with its revision and its ledger; opening the
+store removes it when it is a week old.
 
 The files are for a local file system: it must have hard links, `flock`, and renames that replace. Copies of the
 folder must keep hard links (`cp -a`, `rsync -aH`, `tar`), since these count the references to blobs.
@@ -36,12 +43,23 @@ from typing_extensions import override
 
 from sessionstore.errors import DataCorruptionError, StorageError, StoreClosedError
 from sessionstore_server.backends import checks
-from sessionstore_server.backends.base import BLOB_PIECE_BYTES, Backend, Change, Commit, Key, Listed, LogRange, View
+from sessionstore_server.backends.base import (
+    BLOB_PIECE_BYTES,
+    Backend,
+    Change,
+    Commit,
+    Key,
+    Listed,
+    LogRange,
+    Request,
+    View,
+)
 from sessionstore_server.backends.file import files
 from sessionstore_server.backends.file.blobs import Blobs, Upload
 from sessionstore_server.backends.file.codec import Base64Codec, RecordCodec
 from sessionstore_server.backends.file.keys import Keys
 from sessionstore_server.backends.file.scratch import Scratch
+from sessionstore_server.backends.file.tombstones import KEPT_SECONDS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,10 +108,15 @@ class FileBackend(Backend):
         return await self._run(self._disk.keys.read, key, tuple(documents), ranges)
 
     @override
-    async def delete(self, key: Key, expected_revision: int | None = None) -> bool:
+    async def delete(self, key: Key, expected_revision: int | None = None, request: Request | None = None) -> bool:
         checks.check_key(key)
+        checks.check_request(request)
         async with self._turn(key):
-            return await self._run(self._disk.keys.delete, key, expected_revision)
+            return await self._run(self._disk.keys.delete, key, expected_revision, request)
+
+    @override
+    async def sweep_deleted(self, min_age_seconds: float) -> int:
+        return await self._run(self._disk.keys.sweep_deleted, min_age_seconds)
 
     @override
     async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
@@ -163,6 +186,7 @@ class _Disk:
         self.blobs = Blobs(self.root)
         self.scratch = Scratch(self.root)
         self.keys = Keys(self.root, codec, self.blobs, self.scratch)
+        self.keys.sweep_deleted(KEPT_SECONDS)
         self.threads = ThreadPoolExecutor(THREADS, "sessionstore-file")
 
     def close(self) -> None:

@@ -56,15 +56,22 @@ def owner(folder: Folder) -> Key:
 def write(folder: Folder, state: State, entry: Entry) -> State:
     """Make `entry` the next revision, durably, and return the state after it.
 
-    The first commit, and one that finds the file grown too large, write the whole state into a new file.
+    The first commit, one that finds the file grown too large, and a deletion, which must leave nothing of what was
+    there before, write the whole state into a new file.
     """
     line = line_of(entry)
     after = state.copy()
     after.apply(entry, _after_line(state.position, line))
-    if not state.revision or _is_too_large(after):
+    if not state.revision or not after.exists or _is_too_large(after):
         return _replace(folder, after)
     files.append(folder, COMMITS, state.position.end, line)
     return after
+
+
+def settle(folder: Folder) -> None:
+    """Make durable what is there: whoever wrote it may have been killed before it was."""
+    files.sync(folder, COMMITS)
+    folder.sync()
 
 
 def _extended(folder: Folder, state: State, data: bytes) -> State:

@@ -42,6 +42,12 @@ def append(folder: Folder, name: str, end: int, data: bytes) -> None:
         raise missing(folder, name) from None
 
 
+def sync(folder: Folder, name: str) -> None:
+    """Make the content of a file durable, whoever wrote it."""
+    with folder.file(name, os.O_RDWR) as descriptor:
+        os.fdatasync(descriptor)
+
+
 def read(folder: Folder, name: str, start: int, stop: int) -> bytes:
     """Read the bytes from `start` to `stop`. Errors: DataCorruptionError when they are not there."""
     try:

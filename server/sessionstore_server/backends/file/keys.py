@@ -1,21 +1,23 @@
 """The keys of a root: `ROOT/<namespace>/<collection>/<id>`, a folder each.
 
-The folder of a key appears whole, by a rename out of the scratch folder, and goes whole, by a rename back into it.
-Whoever changes a key holds the lock of its folder; readers hold none. What a reader finds damaged may have been
-changed under its hands, so only what is found damaged twice, in the same way, is.
+The folder of a key appears whole, by a rename out of the scratch folder. When the key is deleted it stays, emptied,
+until it is swept: then it goes whole, by a rename back into the scratch folder. Whoever changes a key holds the lock
+of its folder; readers hold none. What a reader finds damaged may have been changed under its hands, so only what is
+found damaged twice, in the same way, is.
 """
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sessionstore.errors import DataCorruptionError, SessionStoreError, StorageError
-from sessionstore_server.backends import checks
-from sessionstore_server.backends.base import Change, Commit, Key, Listed, LogRange, View
+from sessionstore.errors import DataCorruptionError, SessionStoreError
+from sessionstore_server.backends import checks, ledger
+from sessionstore_server.backends.base import Change, Commit, Key, Listed, LogRange, Request, View
 from sessionstore_server.backends.file import commits
-from sessionstore_server.backends.file.blobs import Blobs, links_of
+from sessionstore_server.backends.file.blobs import Blobs
 from sessionstore_server.backends.file.cache import StateCache
 from sessionstore_server.backends.file.codec import RecordCodec
 from sessionstore_server.backends.file.folder import Folder
@@ -23,6 +25,7 @@ from sessionstore_server.backends.file.names import folder_name, is_hashed, text
 from sessionstore_server.backends.file.reading import Reader
 from sessionstore_server.backends.file.scratch import Scratch, token
 from sessionstore_server.backends.file.state import Position, State
+from sessionstore_server.backends.file.tombstones import Tombstones
 from sessionstore_server.backends.file.writing import Writer, remove_leftovers
 
 T = TypeVar("T")
@@ -36,34 +39,31 @@ class Keys:
     def __init__(self, root: Path, codec: RecordCodec, blobs: Blobs, scratch: Scratch) -> None:
         self._root = root
         self._codec = codec
-        self._blobs = blobs
         self._scratch = scratch
         self._writer = Writer(codec, blobs)
+        self._tombstones = Tombstones(root, scratch)
         self._cache = StateCache()
 
     def commit(self, key: Key, change: Change, expected: int | None) -> Commit:
         """See `Backend.commit`."""
-        state = None
-        while state is None:
-            # Another process may create or delete the key between the two.
-            state = self._change(key, change, expected) or self._create(key, change, expected)
-        self._cache.put(state)
-        return Commit(state.revision, state.commit_time)
+        return self._alone(key, lambda folder, state: self._commit(folder, state, change, expected))
 
     def read(self, key: Key, documents: Collection[str], ranges: Mapping[str, LogRange]) -> View | None:
         """See `Backend.read`."""
         return self._read(key, lambda reader: reader.view(documents, ranges))
 
-    def delete(self, key: Key, expected: int | None) -> bool:
-        """See `Backend.delete`; a damaged key can be deleted too."""
-        with self._folder(key, lock=True) as folder:
-            if folder is None:
-                checks.check_revision(key, expected, 0)
-                return False
-            self._check_may_delete(folder, key, expected)
-            self._remove(folder, key)
-        self._cache.forget(key)
-        return True
+    def delete(self, key: Key, expected: int | None, request: Request | None) -> bool:
+        """See `Backend.delete`."""
+        return self._alone(
+            key,
+            lambda folder, state: self._delete(folder, state, expected, request),
+            even_damaged=expected is None,
+        )
+
+    def sweep_deleted(self, min_age_seconds: float) -> int:
+        """See `Backend.sweep_deleted`; keys that cannot be read or removed are left and reported."""
+        latest = time.time() - min_age_seconds
+        return sum(self._sweep(key, latest) for key in self._tombstones.keys(latest))
 
     def page(self, namespace: str, collection: str, after: str | None, limit: int) -> list[Listed]:
         """See `Backend.list`; keys that cannot be read are left out and reported."""
@@ -76,49 +76,97 @@ class Keys:
                 page.append(listed)
         return page
 
-    def _change(self, key: Key, change: Change, expected: int | None) -> State | None:
-        """Commit to a key that there is, else return None."""
-        with self._folder(key, lock=True) as folder:
-            if folder is None:
-                return None
-            state = commits.read(folder, key, self._cache.get(key))
-            checks.check_revision(key, expected, state.revision)
-            remove_leftovers(folder, state)
-            return self._writer.write(folder, state, change)
+    def _alone(self, key: Key, step: Callable[[Folder, State], tuple[State, T]], *, even_damaged: bool = False) -> T:
+        """Return the result of a step that changes a key, alone among all who change it.
 
-    def _create(self, key: Key, change: Change, expected: int | None) -> State | None:
-        """Commit to a new key, or return None when somebody else created it meanwhile."""
-        checks.check_revision(key, expected, 0)
-        with self._scratch.new_folder() as folder:
-            state = self._writer.write(folder, State(key), change)
-            with (
-                Folder.open_root(self._root) as root,
-                root.make_folder(folder_name(key.namespace)) as namespace,
-                namespace.make_folder(folder_name(key.collection)) as collection,
-            ):
-                if not self._scratch.folder.rename(folder.path.name, collection, folder_name(key.id)):
-                    return None
-                collection.sync()
-        return state
+        The step gets the folder of the key and its present state, and returns the state after it and its result. When
+        there is no folder it gets a new one, which comes in sight, whole, after the step.
+        """
+        while True:
+            with self._folder(key, lock=True) as folder:
+                if folder is not None:
+                    state, result = step(folder, self._present(folder, key, even_damaged=even_damaged))
+                    self._cache.put(state)
+                    return result
+            with self._scratch.new_folder() as folder:
+                state, result = step(folder, State(key))
+                # Another process may have made the key meanwhile.
+                if not state.revision or self._place(folder, key):
+                    return result
 
-    def _check_may_delete(self, folder: Folder, key: Key, expected: int | None) -> None:
+    def _commit(self, folder: Folder, state: State, change: Change, expected: int | None) -> tuple[State, Commit]:
+        if past := ledger.past_commit(state.answers, change.request):
+            self._settle(folder, state.key)
+            return state, past
+        checks.check_revision(state.key, expected, state.present_revision)
+        after = self._writer.write(folder, state, change)
+        return after, Commit(after.revision, after.commit_time)
+
+    def _delete(
+        self, folder: Folder, state: State, expected: int | None, request: Request | None
+    ) -> tuple[State, bool]:
+        past = ledger.past_deletion(state.answers, request)
+        if past is not None:
+            self._settle(folder, state.key)
+            return state, past
+        checks.check_revision(state.key, expected, state.present_revision)
+        if not state.exists and request is None:
+            return state, False
+        self._tombstones.add(state.key)
+        return self._writer.delete(folder, state, request), state.exists
+
+    def _present(self, folder: Folder, key: Key, *, even_damaged: bool) -> State:
         try:
-            checks.check_revision(key, expected, commits.read(folder, key, self._cache.get(key)).revision)
+            state = commits.read(folder, key, self._cache.get(key))
         except DataCorruptionError:
-            if expected is not None or _is_of_another(folder, key):
+            if not even_damaged or _is_of_another(folder, key):
                 raise
             _logger.warning("deleting a damaged key: %s", folder.path, extra={"path": str(folder.path)})
+            return State(key, exists=True)
+        remove_leftovers(folder, state)
+        return state
 
-    def _remove(self, folder: Folder, key: Key) -> None:
+    def _place(self, folder: Folder, key: Key) -> bool:
+        """Move a finished folder to where its key belongs, or return False when there is one already."""
+        with (
+            Folder.open_root(self._root) as root,
+            root.make_folder(folder_name(key.namespace)) as namespace,
+            namespace.make_folder(folder_name(key.collection)) as collection,
+        ):
+            is_placed = self._scratch.folder.rename(folder.path.name, collection, folder_name(key.id))
+            if is_placed:
+                collection.sync()
+            return is_placed
+
+    def _settle(self, folder: Folder, key: Key) -> None:
+        """Make the commit of a request durable, since whoever wrote it may have been killed before it was."""
+        commits.settle(folder)
+        with self._collection(key.namespace, key.collection) as collection:
+            collection.sync()
+
+    def _sweep(self, key: Key, latest: float) -> bool:
+        """Remove what is left of a key, if it was deleted so long ago; tell whether that was so."""
+        try:
+            with self._folder(key, lock=True) as folder:
+                state = commits.read(folder, key, self._cache.get(key)) if folder else State(key)
+                is_tombstone = folder is not None and not state.exists
+                if is_tombstone and state.commit_time.timestamp() > latest:
+                    return False
+                if is_tombstone:
+                    self._remove(key)
+                self._tombstones.remove(key)
+                return is_tombstone
+        except SessionStoreError as error:
+            _logger.warning("left what remains of a deleted key: %s", error)
+            return False
+
+    def _remove(self, key: Key) -> None:
         """Take the folder of a key away; once it is out of sight a failure only leaves work for the next opening."""
         trash = token()
         with self._collection(key.namespace, key.collection) as collection:
-            collection.rename(folder.path.name, self._scratch.folder, trash)
+            collection.rename(folder_name(key.id), self._scratch.folder, trash)
             collection.sync()
-        try:
-            self._blobs.unlink(links_of(folder), folder)
-        except (StorageError, FileNotFoundError) as error:
-            _logger.warning("left for the next sweep: %s", error)
+        self._cache.forget(key)
         self._scratch.discard(trash)
 
     def _read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
@@ -135,7 +183,7 @@ class Keys:
                     position = state.position
                     if state is not known:
                         self._cache.put(state)
-                    return use(Reader(self._codec, folder, state))
+                    return use(Reader(self._codec, folder, state)) if state.exists else None
             except DataCorruptionError as error:
                 if before == (error, position):
                     raise
@@ -181,7 +229,7 @@ def _locked(collection: Folder, name: str) -> Folder:
     while True:
         folder = collection.folder(name)
         folder.lock()
-        # Whoever held the lock may have deleted the key, and another may have created it again.
+        # Whoever held the lock may have swept the key, and another may have made it again.
         if collection.holds(folder):
             return folder
         folder.close()

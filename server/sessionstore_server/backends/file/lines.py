@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
 from sessionstore.errors import UnsupportedVersionError
-from sessionstore_server.backends.base import Key
+from sessionstore_server.backends.base import Commit, Key
 from sessionstore_server.backends.file.state import Entry, Log, Mark
+from sessionstore_server.backends.ledger import Answer
 
 VERSION = 1
 """The version of the format; the first line of each file tells it."""
@@ -34,6 +35,13 @@ class _LogMembers(TypedDict):
     marks: NotRequired[list[_MarkMembers]]
 
 
+class _AnswerMembers(TypedDict):
+    digest: str
+    revision: int
+    commit_time: str
+    existed: NotRequired[bool]
+
+
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -42,11 +50,14 @@ def line_of(entry: Entry) -> bytes:
     members = {"revision": str(entry.revision), "commit_time": _json(_rfc3339(entry.commit_time))}
     if entry.key:
         members |= {"version": str(VERSION), "key": _json([entry.key.namespace, entry.key.collection, entry.key.id])}
+    if entry.deleted:
+        members["deleted"] = "true"
     changes = {
         "documents": _object(entry.documents),
         "removed_documents": _json(entry.removed_documents),
         "logs": _json({name: _log_members(log) for name, log in entry.logs.items()}),
         "removed_logs": _json(entry.removed_logs),
+        "answers": _json({id_: _answer_members(answer) for id_, answer in entry.answers.items()}),
     }
     members |= {name: text for name, text in changes.items() if text not in ("{}", "[]")}
     if entry.summary is not None:
@@ -78,9 +89,10 @@ def sealed(body: bytes) -> bytes:
 
 def _entry(members: Mapping[str, str]) -> Entry:
     logs: dict[str, _LogMembers] = json.loads(members.get("logs", "{}"))
+    answers: dict[str, _AnswerMembers] = json.loads(members.get("answers", "{}"))
     return Entry(
         int(members["revision"]),
-        datetime.fromisoformat(json.loads(members["commit_time"])),
+        _time(json.loads(members["commit_time"])),
         documents=_split(members.get("documents", "{}")),
         removed_documents=tuple(json.loads(members.get("removed_documents", "[]"))),
         logs={name: _log(log) for name, log in logs.items()},
@@ -88,6 +100,8 @@ def _entry(members: Mapping[str, str]) -> Entry:
         summary=members.get("summary"),
         blobs=frozenset(json.loads(members["blobs"])) if "blobs" in members else None,
         key=Key(*json.loads(members["key"])) if "key" in members else None,
+        deleted=members.get("deleted") == "true",
+        answers={id_: _answer(answer) for id_, answer in answers.items()},
     )
 
 
@@ -113,12 +127,32 @@ def _mark_members(mark: Mark) -> _MarkMembers:
     return {"records": mark.records, "bytes": mark.size, "crc32": f"{mark.crc32:08x}"}
 
 
+def _answer(members: _AnswerMembers) -> Answer:
+    commit = Commit(members["revision"], _time(members["commit_time"]))
+    return Answer(members["digest"], commit, members.get("existed"))
+
+
+def _answer_members(answer: Answer) -> _AnswerMembers:
+    members: _AnswerMembers = {
+        "digest": answer.digest,
+        "revision": answer.commit.revision,
+        "commit_time": _rfc3339(answer.commit.commit_time),
+    }
+    if answer.existed is not None:
+        members["existed"] = answer.existed
+    return members
+
+
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _object(members: Mapping[str, str]) -> str:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from sessionstore_server.backends import ledger
 from sessionstore_server.backends.base import Key
+from sessionstore_server.backends.ledger import Answer
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -64,6 +66,10 @@ class Entry:
     summary: str | None = None
     blobs: frozenset[str] | None = None
     key: Key | None = None
+    deleted: bool = False
+    """Whether everything that was there before is gone."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """What the ledger takes up."""
 
 
 class Position(NamedTuple):
@@ -84,15 +90,24 @@ class State:
     key: Key
     revision: int = 0
     commit_time: datetime = _NEVER
+    exists: bool = False
+    """False before the first commit and after a deletion, of which only the revision and the ledger are left."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """The ledger."""
     documents: dict[str, Text] = field(default_factory=dict)
     logs: dict[str, Log] = field(default_factory=dict)
     summary: Text | None = None
     blobs: frozenset[str] = frozenset()
     position: Position = field(default_factory=Position)
 
+    @property
+    def present_revision(self) -> int:
+        """The revision as callers know it: 0 when the key is absent."""
+        return self.revision if self.exists else 0
+
     def copy(self) -> "State":
         """Return a state that can be changed without changing this one."""
-        return replace(self, documents=dict(self.documents), logs=dict(self.logs))
+        return replace(self, answers=dict(self.answers), documents=dict(self.documents), logs=dict(self.logs))
 
     def apply(self, entry: Entry, position: Position) -> None:
         """Go on to the next revision, whose line ends at `position`. Errors: ValueError when it does not follow."""
@@ -103,6 +118,10 @@ class State:
         self.revision = entry.revision
         self.commit_time = entry.commit_time
         self.position = position
+        self.exists = not entry.deleted
+        ledger.remember(self.answers, entry.answers)
+        if entry.deleted:
+            self._empty()
         for name in entry.removed_documents:
             self.documents.pop(name, None)
         for name in entry.removed_logs:
@@ -124,6 +143,8 @@ class State:
             summary=self.summary.json if self.summary else None,
             blobs=self.blobs,
             key=self.key,
+            deleted=not self.exists,
+            answers=self.answers,
         )
 
     def live_bytes(self) -> int:
@@ -131,4 +152,11 @@ class State:
         texts = sum(len(name) + len(text.json) for name, text in self.documents.items())
         summary = len(self.summary.json) if self.summary else 0
         logs = sum(150 + 60 * len(log.marks) for log in self.logs.values())
-        return 200 + texts + summary + logs + 70 * len(self.blobs)
+        answers = sum(180 + len(id_) for id_ in self.answers)
+        return 200 + texts + summary + logs + answers + 70 * len(self.blobs)
+
+    def _empty(self) -> None:
+        self.documents.clear()
+        self.logs.clear()
+        self.summary = None
+        self.blobs = frozenset()

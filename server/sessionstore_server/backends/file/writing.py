@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sessionstore.errors import StorageError
-from sessionstore_server.backends import checks
-from sessionstore_server.backends.base import Change, Splice
+from sessionstore_server.backends import checks, ledger
+from sessionstore_server.backends.base import Change, Commit, Key, Request, Splice
 from sessionstore_server.backends.file import commits, logs
 from sessionstore_server.backends.file.blobs import Blobs, links_of
 from sessionstore_server.backends.file.codec import RecordCodec
@@ -37,13 +37,31 @@ class Writer:
         if state.revision and not _files(state) >= {log.file for log in entry.logs.values()}:
             folder.sync()
         after = commits.write(folder, state, entry)
-        self._remove_dropped(folder, state, after)
+        self._remove_dropped(folder, after)
+        return after
+
+    def delete(self, folder: Folder, state: State, request: Request | None) -> State:
+        """Leave of the key only its revision and its ledger; return the state after it.
+
+        What a failure or a kill leaves of the rest goes with the next call that changes the key, or with the sweep.
+        """
+        commit = _next_commit(state)
+        entry = Entry(
+            commit.revision,
+            commit.commit_time,
+            key=_new_key(state),
+            deleted=True,
+            answers=ledger.answer_to(request, commit, existed=state.exists),
+        )
+        after = commits.write(folder, state, entry)
+        self._remove_dropped(folder, after)
         return after
 
     def _entry(self, state: State, change: Change, spliced: Mapping[str, Log]) -> Entry:
+        commit = _next_commit(state)
         return Entry(
-            state.revision + 1,
-            datetime.now(UTC),
+            commit.revision,
+            commit.commit_time,
             documents={
                 name: self._json(state, name, record).decode()
                 for name, record in change.documents.items()
@@ -54,7 +72,8 @@ class Writer:
             removed_logs=tuple(checks.removed(state.logs, change.logs)),
             summary=None if change.summary is None else self._json(state, "summary", change.summary).decode(),
             blobs=change.blobs if change.blobs != state.blobs else None,
-            key=None if state.revision else state.key,
+            key=_new_key(state),
+            answers=ledger.answer_to(change.request, commit),
         )
 
     def _spliced(
@@ -73,20 +92,19 @@ class Writer:
             raise ValueError(f"the codec wrote more than one line for {name!r}")
         return text
 
-    def _remove_dropped(self, folder: Folder, before: State, after: State) -> None:
+    def _remove_dropped(self, folder: Folder, state: State) -> None:
         """Remove what the new revision no longer names; it is durable already, so a failure here is only reported."""
         try:
-            for file in _files(before) - _files(after):
+            for file in _unnamed_files(folder, state):
                 folder.remove(file)
-            self._blobs.unlink(before.blobs - after.blobs, folder)
+            self._blobs.unlink(links_of(folder) - state.blobs, folder)
         except (StorageError, FileNotFoundError) as error:
             _logger.warning("left for the next commit: %s", error)
 
 
 def remove_leftovers(folder: Folder, state: State) -> None:
     """Remove files and blob links that no commit line names: an interrupted commit made them."""
-    ours = {name for name in folder.names() if name.endswith(".jsonl") or name == commits.NEW_COMMITS}
-    for name in ours - _files(state):
+    for name in _unnamed_files(folder, state):
         _removed(folder, name)
     for digest in links_of(folder) - state.blobs:
         with folder.folder(BLOBS) as links:
@@ -116,5 +134,19 @@ def _written(folder: Folder, state: State, name: str, keep: int, lines: list[byt
     return logs.shorten(folder, log, keep, lines, revision)
 
 
+def _next_commit(state: State) -> Commit:
+    return Commit(state.revision + 1, datetime.now(UTC))
+
+
+def _new_key(state: State) -> Key | None:
+    """Return what the first line of a file has to tell besides the change."""
+    return None if state.revision else state.key
+
+
 def _files(state: State) -> set[str]:
     return {COMMITS} | {log.file for log in state.logs.values()}
+
+
+def _unnamed_files(folder: Folder, state: State) -> set[str]:
+    ours = {name for name in folder.names() if name.endswith(".jsonl") or name == commits.NEW_COMMITS}
+    return ours - _files(state)
