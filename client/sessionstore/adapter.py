@@ -37,6 +37,7 @@ from sessionstore.v1 import (
     verification_pb2,
 )
 from sessionstore.wire import methods, records
+from sessionstore.wire.requests import build
 from sessionstore.wire.snapshot import ReceivedSnapshot, snapshot_from_parts, snapshot_to_parts
 
 _LARGEST_PAGE = 1000
@@ -56,12 +57,12 @@ class ServiceAdapter(SessionStore):
     @override
     async def save(self, session: SessionData) -> None:
         data, messages = records.session_to_proto(session)
-        request = session_pb2.SaveSessionRequest(session=data, messages=messages)
+        request = build(session_pb2.SaveSessionRequest, session=data, messages=messages)
         await self._transport.unary(methods.SAVE_SESSION, request)
 
     @override
     async def load(self, session_id: str) -> SessionData | None:
-        request = session_pb2.LoadSessionRequest(session_id=session_id)
+        request = build(session_pb2.LoadSessionRequest, session_id=session_id)
         response = await self._transport.unary(methods.LOAD_SESSION, request)
         if not response.HasField("session"):
             return None
@@ -69,12 +70,12 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def delete(self, session_id: str) -> None:
-        request = session_pb2.DeleteSessionRequest(session_id=session_id)
+        request = build(session_pb2.DeleteSessionRequest, session_id=session_id)
         await self._transport.unary(methods.DELETE_SESSION, request)
 
     @override
     async def list(self) -> builtins.list[str]:
-        request = session_pb2.ListSessionsRequest(page_size=_LARGEST_PAGE)
+        request = build(session_pb2.ListSessionsRequest, page_size=_LARGEST_PAGE)
         return [entry.id async for page in self._pages(methods.LIST_SESSIONS, request) for entry in page.sessions]
 
     @override
@@ -87,7 +88,7 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def list_sessions(self, page_size: int = 0, page_token: str = "") -> SessionPage:
-        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
+        request = build(session_pb2.ListSessionsRequest, page_size=page_size, page_token=page_token)
         response = await self._transport.unary(methods.LIST_SESSIONS, request)
         return SessionPage(
             sessions=[records.SESSION_SUMMARY.from_proto(summary) for summary in response.sessions],
@@ -101,7 +102,7 @@ class ServiceAdapter(SessionStore):
     @override
     async def load_snapshot(self, session_id: str) -> SessionSnapshot | None:
         received = ReceivedSnapshot()
-        request = snapshot_pb2.LoadSnapshotRequest(session_id=session_id)
+        request = build(snapshot_pb2.LoadSnapshotRequest, session_id=session_id)
         async for part in self._transport.download(methods.LOAD_SNAPSHOT, request):
             received.take(part)
         return None if received.header is None else snapshot_from_parts(received)
@@ -109,12 +110,12 @@ class ServiceAdapter(SessionStore):
     @override
     async def save_artifacts(self, session_id: str, artifacts: ArtifactStore) -> None:
         manifest = records.ARTIFACT_MANIFEST.to_proto(artifacts.to_manifest())
-        request = artifact_pb2.SaveArtifactsRequest(session_id=session_id, manifest=manifest)
+        request = build(artifact_pb2.SaveArtifactsRequest, session_id=session_id, manifest=manifest)
         await self._transport.unary(methods.SAVE_ARTIFACTS, request)
 
     @override
     async def load_artifacts(self, session_id: str) -> ArtifactStore | None:
-        request = artifact_pb2.LoadArtifactsRequest(session_id=session_id)
+        request = build(artifact_pb2.LoadArtifactsRequest, session_id=session_id)
         response = await self._transport.unary(methods.LOAD_ARTIFACTS, request)
         if not response.present:
             return None
@@ -122,13 +123,13 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_trace_events(self, session_id: str, trace_events: Sequence[TraceEvent]) -> None:
-        events = [records.TRACE_EVENT.to_proto(event) for event in trace_events]
-        request = trace_pb2.SaveTraceEventsRequest(session_id=session_id, trace_events=events)
+        events = records.TRACE_EVENT.all_to_proto("trace_events", trace_events)
+        request = build(trace_pb2.SaveTraceEventsRequest, session_id=session_id, trace_events=events)
         await self._transport.unary(methods.SAVE_TRACE_EVENTS, request)
 
     @override
     async def load_trace_events(self, session_id: str) -> builtins.list[TraceEvent] | None:
-        request = trace_pb2.LoadTraceEventsRequest(session_id=session_id)
+        request = build(trace_pb2.LoadTraceEventsRequest, session_id=session_id)
         response = await self._transport.unary(methods.LOAD_TRACE_EVENTS, request)
         if not response.present:
             return None
@@ -136,13 +137,13 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_run_records(self, session_id: str, run_records: Sequence[RunRecord]) -> None:
-        runs = [records.RUN_RECORD.to_proto(run) for run in run_records]
-        request = run_pb2.SaveRunRecordsRequest(session_id=session_id, run_records=runs)
+        runs = records.RUN_RECORD.all_to_proto("run_records", run_records)
+        request = build(run_pb2.SaveRunRecordsRequest, session_id=session_id, run_records=runs)
         await self._transport.unary(methods.SAVE_RUN_RECORDS, request)
 
     @override
     async def load_run_records(self, session_id: str) -> builtins.list[RunRecord] | None:
-        request = run_pb2.LoadRunRecordsRequest(session_id=session_id)
+        request = build(run_pb2.LoadRunRecordsRequest, session_id=session_id)
         response = await self._transport.unary(methods.LOAD_RUN_RECORDS, request)
         if not response.present:
             return None
@@ -150,15 +151,16 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_verification_reports(self, session_id: str, reports: Sequence[VerificationReport]) -> None:
-        request = verification_pb2.SaveVerificationReportsRequest(
+        request = build(
+            verification_pb2.SaveVerificationReportsRequest,
             session_id=session_id,
-            verification_reports=[records.VERIFICATION_REPORT.to_proto(report) for report in reports],
+            verification_reports=records.VERIFICATION_REPORT.all_to_proto("verification_reports", reports),
         )
         await self._transport.unary(methods.SAVE_VERIFICATION_REPORTS, request)
 
     @override
     async def load_verification_reports(self, session_id: str) -> builtins.list[VerificationReport] | None:
-        request = verification_pb2.LoadVerificationReportsRequest(session_id=session_id)
+        request = build(verification_pb2.LoadVerificationReportsRequest, session_id=session_id)
         response = await self._transport.unary(methods.LOAD_VERIFICATION_REPORTS, request)
         if not response.present:
             return None
@@ -166,14 +168,16 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_subagent_tasks(self, session_id: str, tasks: Sequence[SubagentTaskSnapshot]) -> None:
-        request = subagent_pb2.SaveSubagentTasksRequest(
-            session_id=session_id, subagent_tasks=[records.SUBAGENT_TASK.to_proto(task) for task in tasks]
+        request = build(
+            subagent_pb2.SaveSubagentTasksRequest,
+            session_id=session_id,
+            subagent_tasks=records.SUBAGENT_TASK.all_to_proto("subagent_tasks", tasks),
         )
         await self._transport.unary(methods.SAVE_SUBAGENT_TASKS, request)
 
     @override
     async def load_subagent_tasks(self, session_id: str) -> builtins.list[SubagentTaskSnapshot] | None:
-        request = subagent_pb2.LoadSubagentTasksRequest(session_id=session_id)
+        request = build(subagent_pb2.LoadSubagentTasksRequest, session_id=session_id)
         response = await self._transport.unary(methods.LOAD_SUBAGENT_TASKS, request)
         if not response.present:
             return None
@@ -181,14 +185,16 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_loop_checkpoint(self, run_id: str, checkpoint: LoopCheckpoint) -> None:
-        request = checkpoint_pb2.SaveLoopCheckpointRequest(
-            run_id=run_id, checkpoint=records.LOOP_CHECKPOINT.to_proto(checkpoint)
+        request = build(
+            checkpoint_pb2.SaveLoopCheckpointRequest,
+            run_id=run_id,
+            checkpoint=records.LOOP_CHECKPOINT.to_proto(checkpoint),
         )
         await self._transport.unary(methods.SAVE_LOOP_CHECKPOINT, request)
 
     @override
     async def load_loop_checkpoint(self, run_id: str) -> LoopCheckpoint | None:
-        request = checkpoint_pb2.LoadLoopCheckpointRequest(run_id=run_id)
+        request = build(checkpoint_pb2.LoadLoopCheckpointRequest, run_id=run_id)
         response = await self._transport.unary(methods.LOAD_LOOP_CHECKPOINT, request)
         if not response.HasField("checkpoint"):
             return None
@@ -196,24 +202,26 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def delete_loop_checkpoint(self, run_id: str) -> None:
-        request = checkpoint_pb2.DeleteLoopCheckpointRequest(run_id=run_id)
+        request = build(checkpoint_pb2.DeleteLoopCheckpointRequest, run_id=run_id)
         await self._transport.unary(methods.DELETE_LOOP_CHECKPOINT, request)
 
     @override
     async def list_loop_checkpoints(self) -> builtins.list[str]:
-        request = checkpoint_pb2.ListLoopCheckpointsRequest(page_size=_LARGEST_PAGE)
+        request = build(checkpoint_pb2.ListLoopCheckpointsRequest, page_size=_LARGEST_PAGE)
         return [run_id async for page in self._pages(methods.LIST_LOOP_CHECKPOINTS, request) for run_id in page.run_ids]
 
     @override
     async def save_workflow_checkpoint(self, workflow_id: str, checkpoint: WorkflowCheckpoint) -> None:
-        request = checkpoint_pb2.SaveWorkflowCheckpointRequest(
-            workflow_id=workflow_id, checkpoint=records.WORKFLOW_CHECKPOINT.to_proto(checkpoint)
+        request = build(
+            checkpoint_pb2.SaveWorkflowCheckpointRequest,
+            workflow_id=workflow_id,
+            checkpoint=records.WORKFLOW_CHECKPOINT.to_proto(checkpoint),
         )
         await self._transport.unary(methods.SAVE_WORKFLOW_CHECKPOINT, request)
 
     @override
     async def load_workflow_checkpoint(self, workflow_id: str) -> WorkflowCheckpoint | None:
-        request = checkpoint_pb2.LoadWorkflowCheckpointRequest(workflow_id=workflow_id)
+        request = build(checkpoint_pb2.LoadWorkflowCheckpointRequest, workflow_id=workflow_id)
         response = await self._transport.unary(methods.LOAD_WORKFLOW_CHECKPOINT, request)
         if not response.HasField("checkpoint"):
             return None
@@ -221,12 +229,12 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def delete_workflow_checkpoint(self, workflow_id: str) -> None:
-        request = checkpoint_pb2.DeleteWorkflowCheckpointRequest(workflow_id=workflow_id)
+        request = build(checkpoint_pb2.DeleteWorkflowCheckpointRequest, workflow_id=workflow_id)
         await self._transport.unary(methods.DELETE_WORKFLOW_CHECKPOINT, request)
 
     @override
     async def list_workflow_checkpoints(self) -> builtins.list[str]:
-        request = checkpoint_pb2.ListWorkflowCheckpointsRequest(page_size=_LARGEST_PAGE)
+        request = build(checkpoint_pb2.ListWorkflowCheckpointsRequest, page_size=_LARGEST_PAGE)
         pages = self._pages(methods.LIST_WORKFLOW_CHECKPOINTS, request)
         return [workflow_id async for page in pages for workflow_id in page.workflow_ids]
 
@@ -244,7 +252,7 @@ class ServiceAdapter(SessionStore):
         await self._transport.aclose()
 
     async def _exists(self, session_id: str) -> session_pb2.SessionExistsResponse:
-        request = session_pb2.SessionExistsRequest(session_id=session_id)
+        request = build(session_pb2.SessionExistsRequest, session_id=session_id)
         return await self._transport.unary(methods.SESSION_EXISTS, request)
 
     async def _pages(self, method: Method[Any, Any], request: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any list

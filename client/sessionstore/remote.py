@@ -151,8 +151,21 @@ class ChannelTransport(Transport):
             self._check_size(method, request)
             if call.done():
                 return
-            await call.write(request)
+            try:
+                await call.write(request)
+            except grpc.aio.AioRpcError as error:
+                raise self._broken_off(method, call, error) from error
         await call.done_writing()
+
+    def _broken_off(
+        self, method: Method[Any, Any], call: grpc.aio.StreamUnaryCall[Any, Any], error: grpc.aio.AioRpcError
+    ) -> SessionStoreError:
+        """Return the error of a write that failed. To grpc.aio that is INTERNAL, whatever ended the call."""
+        if error.code() is not grpc.StatusCode.INTERNAL:
+            return self._error(method, error)
+        if call.time_remaining() == 0:
+            return DeadlineExceededError(operation=method.name, target=self._target)
+        return StoreUnavailableError(target=self._target, problem=f"{method.name} broke off before all was sent")
 
     async def _callable(self, method: Method[Any, Any]) -> Any:  # noqa: ANN401 - one of the generated callables
         if self._is_closed:

@@ -14,7 +14,16 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
-def configure_logs(log_format: LogFormat, level: str) -> None:
+class LogLevel(StrEnum):
+    """Which log lines are written: those of this level and worse."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     """Send the logs of this program, and those of its libraries, to standard error in one form."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,

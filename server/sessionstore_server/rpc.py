@@ -1,7 +1,7 @@
 """Puts the services behind gRPC: each handler of the table becomes a method handler, and each error a status."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, NoReturn
 
 import grpc
@@ -39,9 +39,17 @@ def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
         try:
             return _checked(method, await handler(request, Caller()))
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
+            if method.kind is Kind.UPLOAD:
+                await _read_to_the_end(request)
             await _fail(method, context, error)
 
     return respond
+
+
+async def _read_to_the_end(requests: AsyncIterable[Message]) -> None:
+    """Take what a client still sends: a client of grpc.aio whose call ends before it has sent all loses the status."""
+    async for _ in requests:
+        pass
 
 
 def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:

@@ -51,11 +51,26 @@ class Codec(Generic[M, P]):
         Errors: InvalidArgumentError when an object that may be edited in place was given a value it cannot hold.
         """
         plan = self._plan
+        if not isinstance(value, self.model_class):
+            wanted = self.model_class.__name__
+            raise InvalidArgumentError(field=wanted, problem=f"must be a {wanted}, not a {type(value).__name__}")
         try:
             return self.message_class(**plan.encode(value))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             validate(self.model_class, value.model_dump(by_alias=True, warnings=False))
             raise InvalidArgumentError(field=self.model_class.__name__, problem=str(error)) from error
+
+    def all_to_proto(self, field: str, values: Iterable[M]) -> list[P]:
+        """Return the messages that carry `values`; errors name the place in `field`."""
+        messages: list[P] = []
+        for value in values:
+            try:
+                messages.append(self.to_proto(value))
+            except InvalidArgumentError as error:
+                path = f"{field}[{len(messages)}]"
+                path += "" if error.field == self.model_class.__name__ else f".{error.field}"
+                raise InvalidArgumentError(field=path, problem=error.problem) from error
+        return messages
 
     def from_proto(self, message: P, **apart: object) -> M:
         """Return the model that `message` carries, completed by the fields that travel apart from it.

@@ -9,6 +9,9 @@ from sessionstore_server.backends.base import MAX_ID_BYTES, Change, Key, LogRang
 
 T = TypeVar("T")
 
+UNKNOWN_BLOBS_FIELD = "blobs"
+"""The field of the error of a change that refers to blobs that are not stored."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -89,7 +92,7 @@ def kept_records(name: str, splice: Splice, length: int) -> int:
 
 def unknown_blobs(missing: Collection[str]) -> InvalidArgumentError:
     """Describe references to blobs that are not stored."""
-    return InvalidArgumentError("blobs", f"not stored: {', '.join(sorted(missing))}; put them first")
+    return InvalidArgumentError(UNKNOWN_BLOBS_FIELD, f"not stored: {', '.join(sorted(missing))}; put them first")
 
 
 def pick(names: Collection[str], wanted: Mapping[str, T]) -> dict[str, T]:

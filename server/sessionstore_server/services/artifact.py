@@ -3,16 +3,22 @@
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-from sessionstore.errors import DataCorruptionError, InvalidArgumentError
+from sessionstore.errors import DataCorruptionError, InvalidArgumentError, StorageError
 from sessionstore.v1 import artifact_pb2 as pb
 from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_ARTIFACTS, SAVE_ARTIFACTS
 from sessionstore.wire.records import ARTIFACT_MANIFEST
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, View
+from sessionstore_server.backends.base import Backend, Change, Commit, Key, LogRange, View
+from sessionstore_server.backends.checks import UNKNOWN_BLOBS_FIELD
 from sessionstore_server.services.checks import checked, expected_revision
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import ARTIFACTS, session_key
 from sessionstore_server.services.responses import timestamp
+
+Contents = Mapping[str, bytes]
+"""What blobs hold, by digest."""
+
+_ATTEMPTS = 100
 
 
 class ArtifactService:
@@ -28,8 +34,8 @@ class ArtifactService:
     async def save_artifacts(self, request: pb.SaveArtifactsRequest, caller: Caller) -> pb.SaveArtifactsResponse:
         """Replace the artifacts of a session."""
         key = session_key(caller, request.session_id)
-        change = await replace_artifacts(self._backend, request.manifest)
-        commit = await self._backend.commit(key, change, expected_revision(request))
+        change, contents = replace_artifacts(request.manifest)
+        commit = await commit_with_contents(self._backend, key, change, contents, expected_revision(request))
         return pb.SaveArtifactsResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
 
     async def load_artifacts(self, request: pb.LoadArtifactsRequest, caller: Caller) -> pb.LoadArtifactsResponse:
@@ -40,11 +46,11 @@ class ArtifactService:
         return pb.LoadArtifactsResponse(present=True, revision=view.revision, manifest=manifest)
 
 
-async def replace_artifacts(backend: Backend, manifest: pb.ArtifactManifest) -> Change:
-    """Store the content of the artifacts and return the change that makes them all the artifacts of a session.
+def replace_artifacts(manifest: pb.ArtifactManifest) -> tuple[Change, Contents]:
+    """Return the change that makes these all the artifacts of a session, and the content to which it refers.
 
-    Content that is never committed is swept later. Errors: InvalidArgumentError for a faulty field, or for two
-    artifacts that differ and have the same uri (equal ones count once).
+    Errors: InvalidArgumentError for a faulty field, or for two artifacts that differ and have the same uri (equal ones
+    count once).
     """
     checked(ARTIFACT_MANIFEST, "manifest", manifest)
     stored = storage_pb2.StoredArtifacts(retained_uris=sorted({uri for uri in manifest.retained_uris if uri}))
@@ -56,9 +62,27 @@ async def replace_artifacts(backend: Backend, manifest: pb.ArtifactManifest) -> 
         digest = hashlib.sha256(content).hexdigest()
         contents[digest] = content
         stored.artifacts.add(sha256=digest, artifact=artifact).artifact.ClearField("content")
-    for digest in await backend.missing_blobs(contents):
-        await backend.put_blob(digest, _once(contents[digest]))
-    return Change(documents={ARTIFACTS: stored.SerializeToString()}, blobs=frozenset(contents))
+    return Change(documents={ARTIFACTS: stored.SerializeToString()}, blobs=frozenset(contents)), contents
+
+
+async def commit_with_contents(
+    backend: Backend, key: Key, change: Change, contents: Contents, expected_revision: int | None
+) -> Commit:
+    """Store the content to which `change` refers, and commit it.
+
+    Content that other sessions share may go in between, with the last reference to it; then it is stored again.
+    """
+    for _ in range(_ATTEMPTS):
+        for digest in await backend.missing_blobs(contents):
+            await backend.put_blob(digest, _once(contents[digest]))
+        try:
+            return await backend.commit(key, change, expected_revision)
+        except InvalidArgumentError as error:
+            if error.field != UNKNOWN_BLOBS_FIELD:
+                raise
+    raise StorageError(
+        location=f"the artifacts of {key.id!r}", problem="their content was removed as fast as it was stored"
+    )
 
 
 async def read_with_artifacts(

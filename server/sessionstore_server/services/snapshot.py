@@ -12,7 +12,12 @@ from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_R
 from sessionstore.wire.snapshot import SCHEMA_VERSION, ReceivedSnapshot, batches
 from sessionstore_server.backends.base import Backend, Change, LogRange, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.artifact import read_with_artifacts, replace_artifacts
+from sessionstore_server.services.artifact import (
+    Contents,
+    commit_with_contents,
+    read_with_artifacts,
+    replace_artifacts,
+)
 from sessionstore_server.services.checks import expected_revision
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.records import replacement
@@ -43,8 +48,8 @@ class SnapshotService:
             received.take(request)
         header, session = received.complete()
         key = keys.session_key(caller, header.session_id, field="header.session_id")
-        change = await _replace_everything(self._backend, header, session, received.lists)
-        commit = await self._backend.commit(key, change, expected_revision(header))
+        change, contents = _replace_everything(header, session, received.lists)
+        commit = await commit_with_contents(self._backend, key, change, contents, expected_revision(header))
         return pb.SaveSnapshotResponse(revision=commit.revision, commit_time=timestamp(commit.commit_time))
 
     async def load_snapshot(self, request: pb.LoadSnapshotRequest, caller: Caller) -> AsyncIterator[bytes]:
@@ -58,19 +63,19 @@ class SnapshotService:
             yield part
 
 
-async def _replace_everything(
-    backend: Backend, header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]]
-) -> Change:
+def _replace_everything(
+    header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]]
+) -> tuple[Change, Contents]:
     base = replace_session(session, lists["messages"])
     runs = replace_runs(lists["run_records"])
     manifest = artifact_pb2.ArtifactManifest(
         artifacts=lists["artifacts"], retained_uris=lists["retained_artifact_uris"]
     )
-    artifacts = await replace_artifacts(backend, manifest)
+    artifacts, contents = replace_artifacts(manifest)
     kept_header = pb.SnapshotHeader()
     kept_header.CopyFrom(header)
     kept_header.ClearField("expected_revision")
-    return Change(
+    change = Change(
         documents={
             **base.documents,
             **runs.documents,
@@ -87,6 +92,7 @@ async def _replace_everything(
         summary=base.summary,
         blobs=artifacts.blobs,
     )
+    return change, contents
 
 
 def _parts(session_id: str, view: View, manifest: artifact_pb2.ArtifactManifest) -> Iterator[bytes]:
