@@ -23,6 +23,7 @@ from sessionstore.model import (
     VerificationReport,
     WorkflowCheckpoint,
 )
+from sessionstore.pages import MAX_PAGE_SIZE
 from sessionstore.store import Capabilities, SessionStore
 from sessionstore.transport import Method, Transport
 from sessionstore.v1 import (
@@ -39,8 +40,6 @@ from sessionstore.v1 import (
 from sessionstore.wire import methods, records
 from sessionstore.wire.requests import build
 from sessionstore.wire.snapshot import ReceivedSnapshot, snapshot_from_parts, snapshot_to_parts
-
-_LARGEST_PAGE = 1000
 
 
 class ServiceAdapter(SessionStore):
@@ -75,7 +74,7 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def list(self) -> builtins.list[str]:
-        request = build(session_pb2.ListSessionsRequest, page_size=_LARGEST_PAGE)
+        request = build(session_pb2.ListSessionsRequest, page_size=MAX_PAGE_SIZE)
         return [entry.id async for page in self._pages(methods.LIST_SESSIONS, request) for entry in page.sessions]
 
     @override
@@ -207,7 +206,7 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def list_loop_checkpoints(self) -> builtins.list[str]:
-        request = build(checkpoint_pb2.ListLoopCheckpointsRequest, page_size=_LARGEST_PAGE)
+        request = build(checkpoint_pb2.ListLoopCheckpointsRequest, page_size=MAX_PAGE_SIZE)
         return [run_id async for page in self._pages(methods.LIST_LOOP_CHECKPOINTS, request) for run_id in page.run_ids]
 
     @override
@@ -234,7 +233,7 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def list_workflow_checkpoints(self) -> builtins.list[str]:
-        request = build(checkpoint_pb2.ListWorkflowCheckpointsRequest, page_size=_LARGEST_PAGE)
+        request = build(checkpoint_pb2.ListWorkflowCheckpointsRequest, page_size=MAX_PAGE_SIZE)
         pages = self._pages(methods.LIST_WORKFLOW_CHECKPOINTS, request)
         return [workflow_id async for page in pages for workflow_id in page.workflow_ids]
 

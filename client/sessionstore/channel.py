@@ -30,7 +30,6 @@ CLIENT_OPTIONS: ChannelOptions = [
 SERVER_OPTIONS: ChannelOptions = [
     *_MESSAGE_LIMITS,
     *_KEEPALIVE,
-    ("grpc.http2.max_ping_strikes", 0),
     # A client may ping twice as often as ours does before it is taken for a nuisance.
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
     ("grpc.so_reuseport", 0),

@@ -7,8 +7,10 @@ after the server went away, so that a restart of the server is no concern of the
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -115,13 +117,13 @@ class ChannelTransport(Transport):
         self._check_size(method, request)
         with self._translated_errors(method):
             callable_ = await self._callable(method)
-            response: A = await callable_(request, timeout=self._timeout)
+            response: A = await callable_(request)
         return response
 
     @override
     async def upload(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> A:
         with self._translated_errors(method):
-            call = (await self._callable(method))(timeout=self._timeout)
+            call = (await self._callable(method))()
             try:
                 await self._send(method, call, requests)
                 response: A = await call
@@ -134,7 +136,7 @@ class ChannelTransport(Transport):
         self._check_size(method, request)
         with self._translated_errors(method):
             callable_ = await self._callable(method)
-            async for response in callable_(request, timeout=self._timeout):
+            async for response in callable_(request):
                 yield response
 
     @override
@@ -167,7 +169,9 @@ class ChannelTransport(Transport):
             return DeadlineExceededError(operation=method.name, target=self._target)
         return StoreUnavailableError(target=self._target, problem=f"{method.name} broke off before all was sent")
 
-    async def _callable(self, method: Method[Any, Any]) -> Any:  # noqa: ANN401 - one of the generated callables
+    async def _callable(self, method: Method[Any, Any]) -> Callable[..., Any]:
+        """Return what makes the call, over a connection, within what is left of the timeout."""
+        deadline = time.monotonic() + self._timeout
         if self._is_closed:
             raise StoreClosedError(backend=self.name)
         if self._channel is None:
@@ -175,7 +179,8 @@ class ChannelTransport(Transport):
             self._channel = grpc.aio.insecure_channel(self._target, options)
             self._stubs = {name: stub(self._channel) for name, stub in _STUBS.items()}
         await self._connect(self._channel)
-        return getattr(self._stubs[method.service], method.name)
+        call = getattr(self._stubs[method.service], method.name)
+        return partial(call, timeout=max(0.0, deadline - time.monotonic()))
 
     async def _connect(self, channel: grpc.aio.Channel) -> None:
         """Wait until the channel has a connection, which it nearly always has."""

@@ -58,6 +58,6 @@ class FileSessionStore(LocalSessionStore):
     def from_url(cls, url: str) -> Self:
         path = url.removeprefix("file:")
         path = path.removeprefix("//") if path.startswith("///") else path
-        if not path or path.startswith("//"):
+        if path in ("", url) or path.startswith("//"):
             raise InvalidArgumentError(field="url", problem=f"{url!r} must have the form file:PATH")
         return cls(path)

@@ -150,6 +150,7 @@ class _Plan:
         self._decoders: dict[str, tuple[str, Convert | None]] = {}
         self._zeros: dict[str, object] = {}
         self._tolerant = _UNKNOWN_FIELDS in descriptor.fields_by_name
+        self._never_sent = {name for name, info in model_class.model_fields.items() if info.exclude}
         for name, info in model_class.model_fields.items():
             if name in apart or info.exclude or _is_tag(descriptor, name, info.annotation):
                 continue
@@ -180,15 +181,21 @@ class _Plan:
 
         Whatever an older writer did not know by name is taken as if it had known it.
         """
-        result = self._zeros.copy()
+        result: dict[str, Any] = {}
         unknown: dict[str, Any] = {}
         for field, value in message.ListFields():
             if field.name == _UNKNOWN_FIELDS:
-                unknown = _object_from_text(value)
+                unknown = self._unknown(value)
                 continue
             key, convert = self._decoders[field.name]
             result[key] = value if convert is None else convert(value)
-        return unknown | result if unknown else result
+        return self._zeros | unknown | result
+
+    def _unknown(self, text: str) -> dict[str, Any]:
+        unknown = _object_from_text(text)
+        if secret := self._never_sent & unknown.keys():
+            raise InvalidArgumentError(field=_UNKNOWN_FIELDS, problem=f"must not hold {', '.join(sorted(secret))}")
+        return unknown
 
     def _add_field(self, name: str, key: str, field: FieldDescriptor, is_integer: bool) -> None:
         is_open = field.name == name + _OPEN

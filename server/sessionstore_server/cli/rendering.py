@@ -27,10 +27,12 @@ _ROLE_STYLES = {"user": "bold green", "assistant": "bold cyan", "system": "bold 
 
 def printable(text: str) -> str:
     """Return `text` with every control character, other than line breaks and tabs, made visible and harmless."""
-    return "".join(
-        repr(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cf") and char not in _HARMLESS else char
-        for char in text
-    )
+    return "".join(repr(char)[1:-1] if _is_control(char) else char for char in text)
+
+
+def printable_json(text: str) -> str:
+    """Return the same JSON with the control characters escaped that JSON, but no terminal, takes as they are."""
+    return "".join(json.dumps(char)[1:-1] if _is_control(char) else char for char in text)
 
 
 def render_snapshot(snapshot: SessionSnapshot) -> RenderableType:
@@ -62,6 +64,10 @@ def _facts(snapshot: SessionSnapshot) -> Iterator[Text]:
     for name, value in facts.items():
         if value:
             yield Text.assemble((f"  {name:<13}", "dim"), printable(value))
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf") and char not in _HARMLESS
 
 
 def _count(items: Sequence[object]) -> str:

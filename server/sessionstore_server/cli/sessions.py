@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from sessionstore import SessionStore, SessionSummary, open_store
-from sessionstore_server.cli.rendering import printable, render_snapshot
+from sessionstore_server.cli.rendering import printable, printable_json, render_snapshot
 from sessionstore_server.cli.running import StoreOption, fail, run
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
@@ -50,7 +50,7 @@ async def _ls(url: str, as_json: bool) -> None:
     async with open_store(url) as store:
         if as_json:
             async for summary in _summaries(store):
-                typer.echo(summary.model_dump_json())
+                typer.echo(printable_json(summary.model_dump_json()))
             return
         table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
         async for summary in _summaries(store):
@@ -64,7 +64,7 @@ async def _show(url: str, session_id: str, as_json: bool) -> None:
     if snapshot is None:
         fail(f"there is no session {session_id!r}; `sessionstore ls` lists those there are")
     if as_json:
-        typer.echo(snapshot.model_dump_json(indent=2))
+        typer.echo(printable_json(snapshot.model_dump_json(indent=2)))
     else:
         Console().print(render_snapshot(snapshot))
 

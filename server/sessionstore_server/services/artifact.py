@@ -53,15 +53,17 @@ def replace_artifacts(manifest: pb.ArtifactManifest) -> tuple[Change, Contents]:
     count once).
     """
     checked(ARTIFACT_MANIFEST, "manifest", manifest)
-    stored = storage_pb2.StoredArtifacts(retained_uris=sorted({uri for uri in manifest.retained_uris if uri}))
-    if manifest.HasField("unknown_fields_json"):
-        stored.unknown_fields_json = manifest.unknown_fields_json
+    stored = storage_pb2.StoredArtifacts(manifest=manifest)
+    del stored.manifest.artifacts[:], stored.manifest.retained_uris[:]
+    stored.manifest.retained_uris.extend(sorted({uri for uri in manifest.retained_uris if uri}))
     contents: dict[str, bytes] = {}
     for artifact in _distinct(manifest.artifacts):
         content = artifact.content.encode()
         digest = hashlib.sha256(content).hexdigest()
         contents[digest] = content
-        stored.artifacts.add(sha256=digest, artifact=artifact).artifact.ClearField("content")
+        stored.sha256.append(digest)
+        stored.manifest.artifacts.add().CopyFrom(artifact)
+        stored.manifest.artifacts[-1].ClearField("content")
     return Change(documents={ARTIFACTS: stored.SerializeToString()}, blobs=frozenset(contents)), contents
 
 
@@ -107,21 +109,17 @@ async def read_with_artifacts(
 
 async def _with_contents(backend: Backend, record: bytes) -> pb.ArtifactManifest:
     stored = storage_pb2.StoredArtifacts.FromString(record)
-    manifest = pb.ArtifactManifest(retained_uris=stored.retained_uris)
-    if stored.HasField("unknown_fields_json"):
-        manifest.unknown_fields_json = stored.unknown_fields_json
-    for entry in stored.artifacts:
-        content = b"".join([piece async for piece in backend.get_blob(entry.sha256)])
-        manifest.artifacts.add().CopyFrom(entry.artifact)
-        manifest.artifacts[-1].content = content.decode()
-    return manifest
+    for artifact, digest in zip(stored.manifest.artifacts, stored.sha256, strict=True):
+        content = b"".join([piece async for piece in backend.get_blob(digest)])
+        artifact.content = content.decode()
+    return stored.manifest
 
 
 def _distinct(artifacts: Sequence[pb.ToolArtifact]) -> Iterable[pb.ToolArtifact]:
     by_uri: dict[str, pb.ToolArtifact] = {}
     for position, artifact in enumerate(artifacts):
         if by_uri.setdefault(artifact.artifact_uri, artifact) != artifact:
-            problem = f"{artifact.artifact_uri!r} stands for other content already: give each artifact a uri of its own"
+            problem = "stands for another artifact already: give each one a uri of its own"
             raise InvalidArgumentError(field=f"manifest.artifacts[{position}].artifact_uri", problem=problem)
     return by_uri.values()
 

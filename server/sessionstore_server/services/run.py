@@ -8,6 +8,7 @@ from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_RUN_RECORDS, SAVE_RUN_RECORDS
 from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
 from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
+from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.checks import checked, checked_all, expected_revision
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_record, session_key
@@ -50,8 +51,9 @@ def replace_runs(run_records: Sequence[pb.RunRecord]) -> Change:
     index = storage_pb2.StoredRuns()
     for position, record in enumerate(run_records):
         field, run_id = f"run_records[{position}]", record.snapshot.id
+        check_part(f"{field}.snapshot.id", run_id)
         if run_record(run_id) in documents:
-            raise InvalidArgumentError(field=f"{field}.snapshot.id", problem=f"the run id {run_id!r} occurs twice")
+            raise InvalidArgumentError(field=f"{field}.snapshot.id", problem="another run has this id already")
         logs[run_events(run_id)] = Splice(append=checked_all(RUN_EVENT, f"{field}.events", record.events), keep=0)
         record.ClearField("events")
         documents[run_record(run_id)] = checked(RUN_RECORD, field, record)

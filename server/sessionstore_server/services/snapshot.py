@@ -5,11 +5,12 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from sessionstore.model import SNAPSHOT_SCHEMA_VERSION
 from sessionstore.v1 import artifact_pb2, session_pb2
 from sessionstore.v1 import snapshot_pb2 as pb
 from sessionstore.wire.methods import LOAD_SNAPSHOT, SAVE_SNAPSHOT
 from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
-from sessionstore.wire.snapshot import SCHEMA_VERSION, ReceivedSnapshot, batches
+from sessionstore.wire.snapshot import ReceivedSnapshot, batches
 from sessionstore_server.backends.base import Backend, Change, LogRange, View
 from sessionstore_server.services import keys
 from sessionstore_server.services.artifact import (
@@ -97,7 +98,9 @@ def _replace_everything(
 
 def _parts(session_id: str, view: View, manifest: artifact_pb2.ArtifactManifest) -> Iterator[bytes]:
     header = pb.SnapshotHeader.FromString(view.documents.get(keys.SNAPSHOT, b""))
-    header.MergeFrom(pb.SnapshotHeader(session_id=session_id, revision=view.revision, schema_version=SCHEMA_VERSION))
+    header.MergeFrom(
+        pb.SnapshotHeader(session_id=session_id, revision=view.revision, schema_version=SNAPSHOT_SCHEMA_VERSION)
+    )
     yield pb.LoadSnapshotResponse(header=header).SerializeToString()
     yield with_records(pb.LoadSnapshotResponse(), session=[view.documents[keys.SESSION]])
     yield from _list_parts("messages", pb.SnapshotMessages(), _records(view, keys.MESSAGES))
