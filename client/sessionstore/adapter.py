@@ -87,7 +87,8 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def list_sessions(self, page_size: int = 0, page_token: str = "") -> SessionPage:
-        request = build(session_pb2.ListSessionsRequest, page_size=page_size, page_token=page_token)
+        size = min(page_size, MAX_PAGE_SIZE)
+        request = build(session_pb2.ListSessionsRequest, page_size=size, page_token=page_token)
         response = await self._transport.unary(methods.LIST_SESSIONS, request)
         return SessionPage(
             sessions=[records.SESSION_SUMMARY.from_proto(summary) for summary in response.sessions],
