@@ -12,6 +12,7 @@ from sessionstore import SessionStore, open_store
 from sessionstore.interchange import Report
 from sessionstore.interchange import export_a3s as export_folder
 from sessionstore.interchange import import_a3s as import_folder
+from sessionstore_server.cli.rendering import printable_json
 from sessionstore_server.cli.running import StoreOption, run
 
 Transfer = Callable[[Path, SessionStore, Callable[[int, int], None]], Awaitable[Report]]
@@ -47,12 +48,13 @@ def export_a3s(
 
 async def _transfer(verb: str, transfer: Transfer, folder: Path, url: str, as_json: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
     async with open_store(url) as store:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(verb, total=None)
             report = await transfer(
                 folder, store, lambda done, total: progress.update(task, completed=done, total=total)
             )
-    typer.echo(report.to_json() if as_json else str(report))
+    typer.echo(printable_json(report.to_json()) if as_json else str(report))
     if report.skipped:
         raise typer.Exit(1)
