@@ -7,9 +7,8 @@ after the server went away, so that a restart of the server is no concern of the
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -47,6 +46,7 @@ A = TypeVar("A", bound=Message)
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_CONNECT_SECONDS = 5.0
+_PATIENCE_SECONDS = 0.5
 
 _STUBS: dict[str, Any] = {
     "sessionstore.v1.ArtifactService": ArtifactServiceStub,
@@ -111,19 +111,21 @@ class ChannelTransport(Transport):
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[str, Any] = {}
         self._is_closed = False
+        self._limits: set[asyncio.Timeout] = set()
+        """Those of the calls under way."""
 
     @override
     async def unary(self, method: Method[Q, A], request: Q) -> A:
         self._check_size(method, request)
-        with self._translated_errors(method):
-            callable_ = await self._callable(method)
+        async with self._limited(method, self._deadline()) as deadline:
+            callable_ = await self._callable(method, deadline)
             response: A = await callable_(request)
         return response
 
     @override
     async def upload(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> A:
-        with self._translated_errors(method):
-            call = (await self._callable(method))()
+        async with self._limited(method, self._deadline()) as deadline:
+            call = (await self._callable(method, deadline))()
             try:
                 await self._send(method, call, requests)
                 response: A = await call
@@ -134,14 +136,21 @@ class ChannelTransport(Transport):
     @override
     async def download(self, method: Method[Q, A], request: Q) -> AsyncIterator[A]:
         self._check_size(method, request)
-        with self._translated_errors(method):
-            callable_ = await self._callable(method)
-            async for response in callable_(request):
-                yield response
+        async with self._limited(method, self._deadline()) as deadline:
+            responses = aiter((await self._callable(method, deadline))(request))
+        while True:
+            # The limit holds while waiting for the server, not while the caller works on a response.
+            async with self._limited(method, deadline):
+                response: A | None = await anext(responses, None)
+            if response is None:
+                return
+            yield response
 
     @override
     async def aclose(self) -> None:
         self._is_closed = True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
         if self._channel is not None:
             await self._channel.close()
 
@@ -169,9 +178,11 @@ class ChannelTransport(Transport):
             return DeadlineExceededError(operation=method.name, target=self._target)
         return StoreUnavailableError(target=self._target, problem=f"{method.name} broke off before all was sent")
 
-    async def _callable(self, method: Method[Any, Any]) -> Callable[..., Any]:
-        """Return what makes the call, over a connection, within what is left of the timeout."""
-        deadline = time.monotonic() + self._timeout
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def _callable(self, method: Method[Any, Any], deadline: float) -> Callable[..., Any]:
+        """Return what makes the call, over a connection, within what is left until the deadline."""
         if self._is_closed:
             raise StoreClosedError(backend=self.name)
         if self._channel is None:
@@ -180,7 +191,7 @@ class ChannelTransport(Transport):
             self._stubs = {name: stub(self._channel) for name, stub in _STUBS.items()}
         await self._connect(self._channel)
         call = getattr(self._stubs[method.service], method.name)
-        return partial(call, timeout=max(0.0, deadline - time.monotonic()))
+        return partial(call, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def _connect(self, channel: grpc.aio.Channel) -> None:
         """Wait until the channel has a connection, which it nearly always has."""
@@ -200,10 +211,21 @@ class ChannelTransport(Transport):
         if size > MAX_MESSAGE_BYTES:
             raise PayloadTooLargeError(subject=f"the request of {method.name}", size=size, limit=MAX_MESSAGE_BYTES)
 
-    @contextmanager
-    def _translated_errors(self, method: Method[Any, Any]) -> Iterator[None]:
+    @asynccontextmanager
+    async def _limited(self, method: Method[Any, Any], deadline: float) -> AsyncIterator[float]:
+        """Wait until the deadline and not beyond closing; raise the errors of this package."""
         try:
-            yield
+            # The server's answer that time is up comes first, unless it hangs or the connection is stuck.
+            async with asyncio.timeout_at(deadline + _PATIENCE_SECONDS) as limit:
+                self._limits.add(limit)
+                try:
+                    yield deadline
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError as error:
+            if self._is_closed:
+                raise StoreClosedError(backend=self.name) from error
+            raise DeadlineExceededError(operation=method.name, target=self._target) from error
         except grpc.aio.AioRpcError as error:
             raise self._error(method, error) from error
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
