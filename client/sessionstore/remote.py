@@ -93,7 +93,7 @@ class RemoteSessionStore(ServiceAdapter):
 
     @override
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
         target = url.removeprefix("grpc://")
         host, _, port = target.rpartition(":")
         if not (url.startswith("grpc://") and host and port.isdigit()):

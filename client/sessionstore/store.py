@@ -76,8 +76,11 @@ class SessionStore(ABC):
     """
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Make the store that `url` names, for `open_store`. Errors: InvalidArgumentError when it names none."""
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
+        """Make the store that `url` names, for `open_store`.
+
+        Errors: InvalidArgumentError when it names none, or one that does not exist and may not be created.
+        """
         raise InvalidArgumentError(field="url", problem=f"{cls.__name__} cannot be opened by URL")
 
     @property

@@ -16,7 +16,7 @@ from sessionstore import SessionStore
 
 class ShelfStore(SessionStore):
     @classmethod
-    def from_url(cls, url):
+    def from_url(cls, url, create=True):
         return cls()
 
     @property

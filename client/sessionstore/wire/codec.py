@@ -353,7 +353,7 @@ def _to_text(value: object) -> str:
     return value.model_dump_json() if isinstance(value, BaseModel) else to_json(value).decode()
 
 
-class _BrokenText:
+class _InvalidJsonText:
     """Stands for text that is not JSON. No field takes it, so that pydantic refuses it and names its place."""
 
 
@@ -361,12 +361,12 @@ def _from_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
-        return _BrokenText()
+        return _InvalidJsonText()
 
 
 def _object_from_text(text: str) -> dict[str, Any]:
     value = _from_text(text)
-    return value if isinstance(value, dict) else {_UNKNOWN_FIELDS: _BrokenText()}
+    return value if isinstance(value, dict) else {_UNKNOWN_FIELDS: _InvalidJsonText()}
 
 
 def _timestamp_from_text(text: str) -> Timestamp:

@@ -17,13 +17,15 @@ def build(message_class: Callable[P, R], *args: P.args, **values: P.kwargs) -> R
     try:
         return message_class(*args, **values)
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(field=_faulty_field(message_class, values), problem=str(error)) from error
+        raise _fault(message_class, values) from error
 
 
-def _faulty_field(message_class: Callable[..., Any], values: dict[str, Any]) -> str:
+def _fault(message_class: Callable[..., Any], values: dict[str, Any]) -> InvalidArgumentError:
     for name, value in values.items():
         try:
             message_class(**{name: value})
-        except (TypeError, ValueError):
-            return name
-    return getattr(message_class, "__name__", "request")
+        except UnicodeEncodeError:
+            return InvalidArgumentError(field=name, problem="holds a lone surrogate: send well-formed Unicode text")
+        except (TypeError, ValueError) as error:
+            return InvalidArgumentError(field=name, problem=f"cannot be a {type(value).__name__} like this: {error}")
+    return InvalidArgumentError(field=str(message_class), problem="the fields do not fit together")
