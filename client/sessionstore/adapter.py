@@ -1,16 +1,18 @@
 """`SessionStore` spoken as requests to the services.
 
 Written once: the stores in process and the remote store differ only in the transport that carries the requests.
-Each method is one call; whole snapshots are one stream each way, and lists of ids one call per page.
+Each method is one call; whole snapshots are one stream each way, and lists of ids one call per page. A save sends, and
+a load fetches, the messages that are new since what this adapter last sent or fetched of the session.
 """
 
 import builtins
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from typing import Any, TypedDict
+from typing import Any, TypeVar
 from uuid import uuid4
 
+from google.protobuf.message import Message as Proto
 from typing_extensions import override
 
 from sessionstore.conversations import Conversations, Held, shared_count
@@ -28,31 +30,18 @@ from sessionstore.model import (
     VerificationReport,
     WorkflowCheckpoint,
 )
+from sessionstore.pages import MAX_PAGE_SIZE
 from sessionstore.store import Capabilities, Revisioned, SessionStore
 from sessionstore.transport import Method, Transport
-from sessionstore.v1 import (
-    artifact_pb2,
-    checkpoint_pb2,
-    run_pb2,
-    session_pb2,
-    snapshot_pb2,
-    subagent_pb2,
-    system_pb2,
-    trace_pb2,
-    verification_pb2,
-)
+from sessionstore.v1 import session_pb2, snapshot_pb2
 from sessionstore.wire import methods, records
+from sessionstore.wire.requests import build
 from sessionstore.wire.snapshot import ReceivedSnapshot, snapshot_from_parts, snapshot_to_parts
 
-_LARGEST_PAGE = 1000
+Q = TypeVar("Q", bound=Proto)
+A = TypeVar("A", bound=Proto)
+
 _NOTHING = Held(0, (), 0)
-
-
-class _Identity(TypedDict):
-    """What the requests of all writes have in common."""
-
-    expected_revision: int | None
-    request_id: str
 
 
 class ServiceAdapter(SessionStore):
@@ -82,49 +71,44 @@ class ServiceAdapter(SessionStore):
         return None if found is None else found.value
 
     @override
+    async def delete(self, session_id: str, *, expected_revision: int | None = None) -> None:
+        await self._write(methods.DELETE_SESSION, expected_revision, session_id=session_id)
+        self._conversations.forget(session_id)
+
+    @override
+    async def list(self) -> builtins.list[str]:
+        return [entry.id async for page in self._pages(methods.LIST_SESSIONS) for entry in page.sessions]
+
+    @override
+    async def exists(self, session_id: str) -> bool:
+        return (await self._read(methods.SESSION_EXISTS, session_id=session_id)).exists
+
+    @override
+    async def is_snapshot(self, session_id: str) -> bool:
+        return (await self._read(methods.SESSION_EXISTS, session_id=session_id)).snapshot
+
+    @override
+    async def revision(self, session_id: str) -> int:
+        return (await self._read(methods.SESSION_EXISTS, session_id=session_id)).revision
+
+    @override
     async def load_with_revision(self, session_id: str) -> Revisioned[SessionData] | None:
-        held = self._conversations.get(session_id)
-        request = session_pb2.LoadSessionRequest(session_id=session_id, held=_held_messages(held))
-        response = await self._transport.unary(methods.LOAD_SESSION, request)
+        held = self._conversations.get(session_id) or _NOTHING
+        claim = session_pb2.HeldMessages(revision=held.revision, message_count=len(held.messages))
+        response = await self._read(methods.LOAD_SESSION, session_id=session_id, held=claim)
         if not response.HasField("session"):
             self._conversations.forget(session_id)
             return None
-        kept = held if held is not None and response.held_count else _NOTHING
-        new = [records.MESSAGE.from_proto(message) for message in response.messages]
-        messages = [*kept.messages, *new]
+        kept = held if response.held_count else _NOTHING
+        messages = [*kept.messages, *map(records.MESSAGE.from_proto, response.messages)]
         session = records.SESSION.from_proto(response.session, messages=messages)
         self._conversations.put(session_id, Held(response.revision, tuple(messages), kept.size + response.ByteSize()))
         return Revisioned(session, response.revision)
 
     @override
-    async def revision(self, session_id: str) -> int:
-        return (await self._exists(session_id)).revision
-
-    @override
-    async def delete(self, session_id: str, *, expected_revision: int | None = None) -> None:
-        request = session_pb2.DeleteSessionRequest(
-            session_id=session_id, expected_revision=expected_revision, request_id=_new_request_id()
-        )
-        await self._transport.unary(methods.DELETE_SESSION, request)
-        self._conversations.forget(session_id)
-
-    @override
-    async def list(self) -> builtins.list[str]:
-        request = session_pb2.ListSessionsRequest(page_size=_LARGEST_PAGE)
-        return [entry.id async for page in self._pages(methods.LIST_SESSIONS, request) for entry in page.sessions]
-
-    @override
-    async def exists(self, session_id: str) -> bool:
-        return (await self._exists(session_id)).exists
-
-    @override
-    async def is_snapshot(self, session_id: str) -> bool:
-        return (await self._exists(session_id)).snapshot
-
-    @override
     async def list_sessions(self, page_size: int = 0, page_token: str = "") -> SessionPage:
-        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
-        response = await self._transport.unary(methods.LIST_SESSIONS, request)
+        size = min(page_size, MAX_PAGE_SIZE)
+        response = await self._read(methods.LIST_SESSIONS, page_size=size, page_token=page_token)
         return SessionPage(
             sessions=[records.SESSION_SUMMARY.from_proto(summary) for summary in response.sessions],
             next_page_token=response.next_page_token,
@@ -132,14 +116,13 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def save_snapshot(self, snapshot: SessionSnapshot, *, expected_revision: int | None = None) -> int:
-        return (
-            await self._transport.upload(methods.SAVE_SNAPSHOT, _snapshot_requests(snapshot, expected_revision))
-        ).revision
+        parts = _snapshot_parts(snapshot, expected_revision)
+        return (await self._transport.upload(methods.SAVE_SNAPSHOT, parts)).revision
 
     @override
     async def load_snapshot(self, session_id: str) -> SessionSnapshot | None:
         received = ReceivedSnapshot()
-        request = snapshot_pb2.LoadSnapshotRequest(session_id=session_id)
+        request = build(snapshot_pb2.LoadSnapshotRequest, session_id=session_id)
         async for part in self._transport.download(methods.LOAD_SNAPSHOT, request):
             received.take(part)
         return None if received.header is None else snapshot_from_parts(received)
@@ -149,15 +132,11 @@ class ServiceAdapter(SessionStore):
         self, session_id: str, artifacts: ArtifactStore, *, expected_revision: int | None = None
     ) -> int:
         manifest = records.ARTIFACT_MANIFEST.to_proto(artifacts.to_manifest())
-        request = artifact_pb2.SaveArtifactsRequest(
-            **_identity(expected_revision), session_id=session_id, manifest=manifest
-        )
-        return (await self._transport.unary(methods.SAVE_ARTIFACTS, request)).revision
+        return await self._save_for(methods.SAVE_ARTIFACTS, expected_revision, session_id=session_id, manifest=manifest)
 
     @override
     async def load_artifacts(self, session_id: str) -> ArtifactStore | None:
-        request = artifact_pb2.LoadArtifactsRequest(session_id=session_id)
-        response = await self._transport.unary(methods.LOAD_ARTIFACTS, request)
+        response = await self._read(methods.LOAD_ARTIFACTS, session_id=session_id)
         if not response.present:
             return None
         return ArtifactStore.from_manifest(records.ARTIFACT_MANIFEST.from_proto(response.manifest), keep_all=True)
@@ -166,16 +145,14 @@ class ServiceAdapter(SessionStore):
     async def save_trace_events(
         self, session_id: str, trace_events: Sequence[TraceEvent], *, expected_revision: int | None = None
     ) -> int:
-        events = [records.TRACE_EVENT.to_proto(event) for event in trace_events]
-        request = trace_pb2.SaveTraceEventsRequest(
-            **_identity(expected_revision), session_id=session_id, trace_events=events
+        sent = records.TRACE_EVENT.all_to_proto("trace_events", trace_events)
+        return await self._save_for(
+            methods.SAVE_TRACE_EVENTS, expected_revision, session_id=session_id, trace_events=sent
         )
-        return (await self._transport.unary(methods.SAVE_TRACE_EVENTS, request)).revision
 
     @override
     async def load_trace_events(self, session_id: str) -> builtins.list[TraceEvent] | None:
-        request = trace_pb2.LoadTraceEventsRequest(session_id=session_id)
-        response = await self._transport.unary(methods.LOAD_TRACE_EVENTS, request)
+        response = await self._read(methods.LOAD_TRACE_EVENTS, session_id=session_id)
         if not response.present:
             return None
         return [records.TRACE_EVENT.from_proto(event) for event in response.trace_events]
@@ -184,14 +161,14 @@ class ServiceAdapter(SessionStore):
     async def save_run_records(
         self, session_id: str, run_records: Sequence[RunRecord], *, expected_revision: int | None = None
     ) -> int:
-        runs = [records.RUN_RECORD.to_proto(run) for run in run_records]
-        request = run_pb2.SaveRunRecordsRequest(**_identity(expected_revision), session_id=session_id, run_records=runs)
-        return (await self._transport.unary(methods.SAVE_RUN_RECORDS, request)).revision
+        sent = records.RUN_RECORD.all_to_proto("run_records", run_records)
+        return await self._save_for(
+            methods.SAVE_RUN_RECORDS, expected_revision, session_id=session_id, run_records=sent
+        )
 
     @override
     async def load_run_records(self, session_id: str) -> builtins.list[RunRecord] | None:
-        request = run_pb2.LoadRunRecordsRequest(session_id=session_id)
-        response = await self._transport.unary(methods.LOAD_RUN_RECORDS, request)
+        response = await self._read(methods.LOAD_RUN_RECORDS, session_id=session_id)
         if not response.present:
             return None
         return [records.RUN_RECORD.from_proto(run) for run in response.run_records]
@@ -200,17 +177,14 @@ class ServiceAdapter(SessionStore):
     async def save_verification_reports(
         self, session_id: str, reports: Sequence[VerificationReport], *, expected_revision: int | None = None
     ) -> int:
-        request = verification_pb2.SaveVerificationReportsRequest(
-            **_identity(expected_revision),
-            session_id=session_id,
-            verification_reports=[records.VERIFICATION_REPORT.to_proto(report) for report in reports],
+        sent = records.VERIFICATION_REPORT.all_to_proto("verification_reports", reports)
+        return await self._save_for(
+            methods.SAVE_VERIFICATION_REPORTS, expected_revision, session_id=session_id, verification_reports=sent
         )
-        return (await self._transport.unary(methods.SAVE_VERIFICATION_REPORTS, request)).revision
 
     @override
     async def load_verification_reports(self, session_id: str) -> builtins.list[VerificationReport] | None:
-        request = verification_pb2.LoadVerificationReportsRequest(session_id=session_id)
-        response = await self._transport.unary(methods.LOAD_VERIFICATION_REPORTS, request)
+        response = await self._read(methods.LOAD_VERIFICATION_REPORTS, session_id=session_id)
         if not response.present:
             return None
         return [records.VERIFICATION_REPORT.from_proto(report) for report in response.verification_reports]
@@ -219,17 +193,14 @@ class ServiceAdapter(SessionStore):
     async def save_subagent_tasks(
         self, session_id: str, tasks: Sequence[SubagentTaskSnapshot], *, expected_revision: int | None = None
     ) -> int:
-        request = subagent_pb2.SaveSubagentTasksRequest(
-            **_identity(expected_revision),
-            session_id=session_id,
-            subagent_tasks=[records.SUBAGENT_TASK.to_proto(task) for task in tasks],
+        sent = records.SUBAGENT_TASK.all_to_proto("subagent_tasks", tasks)
+        return await self._save_for(
+            methods.SAVE_SUBAGENT_TASKS, expected_revision, session_id=session_id, subagent_tasks=sent
         )
-        return (await self._transport.unary(methods.SAVE_SUBAGENT_TASKS, request)).revision
 
     @override
     async def load_subagent_tasks(self, session_id: str) -> builtins.list[SubagentTaskSnapshot] | None:
-        request = subagent_pb2.LoadSubagentTasksRequest(session_id=session_id)
-        response = await self._transport.unary(methods.LOAD_SUBAGENT_TASKS, request)
+        response = await self._read(methods.LOAD_SUBAGENT_TASKS, session_id=session_id)
         if not response.present:
             return None
         return [records.SUBAGENT_TASK.from_proto(task) for task in response.subagent_tasks]
@@ -238,67 +209,58 @@ class ServiceAdapter(SessionStore):
     async def save_loop_checkpoint(
         self, run_id: str, checkpoint: LoopCheckpoint, *, expected_revision: int | None = None
     ) -> int:
-        request = checkpoint_pb2.SaveLoopCheckpointRequest(
-            **_identity(expected_revision), run_id=run_id, checkpoint=records.LOOP_CHECKPOINT.to_proto(checkpoint)
-        )
-        return (await self._transport.unary(methods.SAVE_LOOP_CHECKPOINT, request)).revision
+        sent = records.LOOP_CHECKPOINT.to_proto(checkpoint)
+        return await self._save_for(methods.SAVE_LOOP_CHECKPOINT, expected_revision, run_id=run_id, checkpoint=sent)
 
     @override
     async def load_loop_checkpoint(self, run_id: str) -> LoopCheckpoint | None:
-        request = checkpoint_pb2.LoadLoopCheckpointRequest(run_id=run_id)
-        response = await self._transport.unary(methods.LOAD_LOOP_CHECKPOINT, request)
+        response = await self._read(methods.LOAD_LOOP_CHECKPOINT, run_id=run_id)
         if not response.HasField("checkpoint"):
             return None
         return records.LOOP_CHECKPOINT.from_proto(response.checkpoint)
 
     @override
     async def delete_loop_checkpoint(self, run_id: str) -> None:
-        request = checkpoint_pb2.DeleteLoopCheckpointRequest(run_id=run_id, request_id=_new_request_id())
-        await self._transport.unary(methods.DELETE_LOOP_CHECKPOINT, request)
+        await self._write(methods.DELETE_LOOP_CHECKPOINT, None, run_id=run_id)
 
     @override
     async def list_loop_checkpoints(self) -> builtins.list[str]:
-        request = checkpoint_pb2.ListLoopCheckpointsRequest(page_size=_LARGEST_PAGE)
-        return [run_id async for page in self._pages(methods.LIST_LOOP_CHECKPOINTS, request) for run_id in page.run_ids]
+        pages = self._pages(methods.LIST_LOOP_CHECKPOINTS)
+        return [run_id async for page in pages for run_id in page.run_ids]
 
     @override
     async def save_workflow_checkpoint(
         self, workflow_id: str, checkpoint: WorkflowCheckpoint, *, expected_revision: int | None = None
     ) -> int:
-        request = checkpoint_pb2.SaveWorkflowCheckpointRequest(
-            **_identity(expected_revision),
-            workflow_id=workflow_id,
-            checkpoint=records.WORKFLOW_CHECKPOINT.to_proto(checkpoint),
+        sent = records.WORKFLOW_CHECKPOINT.to_proto(checkpoint)
+        return await self._save_for(
+            methods.SAVE_WORKFLOW_CHECKPOINT, expected_revision, workflow_id=workflow_id, checkpoint=sent
         )
-        return (await self._transport.unary(methods.SAVE_WORKFLOW_CHECKPOINT, request)).revision
 
     @override
     async def load_workflow_checkpoint(self, workflow_id: str) -> WorkflowCheckpoint | None:
-        request = checkpoint_pb2.LoadWorkflowCheckpointRequest(workflow_id=workflow_id)
-        response = await self._transport.unary(methods.LOAD_WORKFLOW_CHECKPOINT, request)
+        response = await self._read(methods.LOAD_WORKFLOW_CHECKPOINT, workflow_id=workflow_id)
         if not response.HasField("checkpoint"):
             return None
         return records.WORKFLOW_CHECKPOINT.from_proto(response.checkpoint)
 
     @override
     async def delete_workflow_checkpoint(self, workflow_id: str) -> None:
-        request = checkpoint_pb2.DeleteWorkflowCheckpointRequest(workflow_id=workflow_id, request_id=_new_request_id())
-        await self._transport.unary(methods.DELETE_WORKFLOW_CHECKPOINT, request)
+        await self._write(methods.DELETE_WORKFLOW_CHECKPOINT, None, workflow_id=workflow_id)
 
     @override
     async def list_workflow_checkpoints(self) -> builtins.list[str]:
-        request = checkpoint_pb2.ListWorkflowCheckpointsRequest(page_size=_LARGEST_PAGE)
-        pages = self._pages(methods.LIST_WORKFLOW_CHECKPOINTS, request)
+        pages = self._pages(methods.LIST_WORKFLOW_CHECKPOINTS)
         return [workflow_id async for page in pages for workflow_id in page.workflow_ids]
 
     @override
     async def capabilities(self) -> Capabilities:
-        response = await self._transport.unary(methods.GET_CAPABILITIES, system_pb2.GetCapabilitiesRequest())
+        response = await self._read(methods.GET_CAPABILITIES)
         return Capabilities(**{field.name: getattr(response, field.name) for field in fields(Capabilities)})
 
     @override
     async def health_check(self) -> None:
-        await self._transport.unary(methods.CHECK_HEALTH, system_pb2.CheckHealthRequest())
+        await self._read(methods.CHECK_HEALTH)
 
     @override
     async def aclose(self) -> None:
@@ -309,53 +271,53 @@ class ServiceAdapter(SessionStore):
         data: session_pb2.SessionData,
         messages: Sequence[Message],
         expected_revision: int | None,
-        held: Held | None = None,
+        held: Held = _NOTHING,
         shared: int = 0,
     ) -> int:
-        """Save a session whose first `shared` messages are those of `held`."""
-        base = None if held is None else session_pb2.HeldMessages(revision=held.revision, message_count=shared)
-        request = session_pb2.SaveSessionRequest(
-            **_identity(expected_revision),
-            base=base,
+        """Save a session that begins with the first `shared` messages of `held`."""
+        request = build(
+            session_pb2.SaveSessionRequest,
+            expected_revision=expected_revision,
+            request_id=_new_request_id(),
+            base=session_pb2.HeldMessages(revision=held.revision, message_count=shared) if shared else None,
             session=data,
-            messages=[records.MESSAGE.to_proto(message) for message in messages[shared:]],
+            messages=records.MESSAGE.all_to_proto("messages", messages[shared:], first=shared),
         )
-        response = await self._transport.unary(methods.SAVE_SESSION, request)
-        kept_size = 0 if held is None else held.size
-        self._conversations.put(data.id, Held(response.revision, messages, kept_size + request.ByteSize()))
-        return response.revision
+        revision = (await self._transport.unary(methods.SAVE_SESSION, request)).revision
+        self._conversations.put(data.id, Held(revision, messages, held.size + request.ByteSize()))
+        return revision
 
-    async def _exists(self, session_id: str) -> session_pb2.SessionExistsResponse:
-        request = session_pb2.SessionExistsRequest(session_id=session_id)
-        return await self._transport.unary(methods.SESSION_EXISTS, request)
+    async def _save_for(self, method: Method[Any, Any], expected_revision: int | None, **values: object) -> int:
+        revision: int = (await self._write(method, expected_revision, **values)).revision
+        return revision
 
-    async def _pages(self, method: Method[Any, Any], request: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any list
+    async def _write(self, method: Method[Q, A], expected_revision: int | None, **values: object) -> A:
+        identity = {"expected_revision": expected_revision, "request_id": _new_request_id()}
+        return await self._transport.unary(method, build(method.request, **identity, **values))
+
+    async def _read(self, method: Method[Q, A], **values: object) -> A:
+        return await self._transport.unary(method, build(method.request, **values))
+
+    async def _pages(self, method: Method[Any, A]) -> AsyncIterator[A]:
+        request = method.request(page_size=MAX_PAGE_SIZE)
         while True:
-            page = await self._transport.unary(method, request)
+            page: Any = await self._transport.unary(method, request)
             yield page
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
 
 
-async def _snapshot_requests(
+async def _snapshot_parts(
     snapshot: SessionSnapshot, expected_revision: int | None
 ) -> AsyncIterator[snapshot_pb2.SaveSnapshotRequest]:
     for part in snapshot_to_parts(snapshot, snapshot_pb2.SaveSnapshotRequest):
         if part.HasField("header"):
-            part.header.MergeFrom(snapshot_pb2.SnapshotHeader(**_identity(expected_revision)))
+            part.header.request_id = _new_request_id()
+            if expected_revision is not None:
+                part.header.expected_revision = expected_revision
         yield part
-
-
-def _identity(expected_revision: int | None) -> _Identity:
-    return {"expected_revision": expected_revision, "request_id": _new_request_id()}
 
 
 def _new_request_id() -> str:
     return uuid4().hex
-
-
-def _held_messages(held: Held | None) -> session_pb2.HeldMessages | None:
-    if held is None:
-        return None
-    return session_pb2.HeldMessages(revision=held.revision, message_count=len(held.messages))

@@ -1,7 +1,9 @@
 """What both ends of a gRPC channel agree on: limits and keepalive."""
 
 MAX_MESSAGE_BYTES = 256 << 20
-"""The largest single message: that of the largest document the reference takes."""
+"""The largest request: that of the largest document the reference takes."""
+MAX_RESPONSE_BYTES = MAX_MESSAGE_BYTES + (1 << 16)
+"""The largest response: what the largest request brought, and what is said beside it."""
 
 KEEPALIVE_SECONDS = 30
 """How often a client makes sure that an idle connection still stands."""
@@ -10,10 +12,6 @@ KEEPALIVE_TIMEOUT_SECONDS = 10
 
 ChannelOptions = list[tuple[str, int]]
 
-_MESSAGE_LIMITS: ChannelOptions = [
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-]
 _KEEPALIVE: ChannelOptions = [
     ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
@@ -24,7 +22,8 @@ RETRY_BUFFER_BYTES = 8 << 20
 
 CLIENT_OPTIONS: ChannelOptions = [
     ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
-    *_MESSAGE_LIMITS,
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     *_KEEPALIVE,
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -32,9 +31,9 @@ CLIENT_OPTIONS: ChannelOptions = [
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 SERVER_OPTIONS: ChannelOptions = [
-    *_MESSAGE_LIMITS,
+    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     *_KEEPALIVE,
-    ("grpc.http2.max_ping_strikes", 0),
     # A client may ping twice as often as ours does before it is taken for a nuisance.
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
     ("grpc.so_reuseport", 0),

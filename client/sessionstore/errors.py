@@ -6,7 +6,7 @@
     ├── RequestIdReusedError        the id of a request came again with another request
     ├── StaleBaseError              a change was made on a conversation that is no longer there
     ├── UnsupportedVersionError     stored by a newer program than this one
-    ├── UnsupportedOperationError   this store does not keep such data
+    ├── UnsupportedOperationError   this store does not offer that
     ├── PayloadTooLargeError        one value above a declared limit
     ├── DataCorruptionError         what is stored cannot be read back
     ├── StorageError                the medium failed (disk full, permission, ...)
@@ -111,7 +111,7 @@ class UnsupportedOperationError(SessionStoreError):
     backend: str
 
     def __str__(self) -> str:
-        return f"the store {self.backend!r} does not keep what {self.operation} writes; nothing was written"
+        return f"the store {self.backend!r} does not offer {self.operation}; nothing was written"
 
 
 @dataclass(eq=False)

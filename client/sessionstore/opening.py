@@ -15,14 +15,16 @@ GROUP = "sessionstore.stores"
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[SessionStore]:
+async def open_store(url: str, *, create: bool = True) -> AsyncIterator[SessionStore]:
     """Open the store that `url` names, and close it at the end.
+
+    With `create` a store that does not exist yet is made; otherwise that is an InvalidArgumentError.
 
     Known without plug-ins are `memory:`, `file:PATH` and `grpc://HOST:PORT`. Errors: UnknownSchemeError;
     InvalidArgumentError when the rest of the URL names no store; MissingDependencyError.
     """
     scheme = url.partition(":")[0]
-    async with load_store_class(scheme).from_url(url) as store:
+    async with load_store_class(scheme).from_url(url, create=create) as store:
         yield store
 
 

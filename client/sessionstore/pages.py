@@ -1,7 +1,6 @@
 """Pages of a list: sizes within bounds, and tokens that mean nothing to callers."""
 
 import base64
-import binascii
 
 from sessionstore.errors import InvalidArgumentError
 
@@ -33,7 +32,7 @@ def page_position(collection: str, page_token: str) -> str | None:
         return None
     try:
         text = base64.b64decode(page_token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:
         text = ""
     if not text.startswith(collection + "/"):
         raise InvalidArgumentError(field="page_token", problem="must be the next_page_token of the page before")

@@ -1,14 +1,16 @@
 """The remote store: the adapter over one gRPC channel.
 
 Every call has a deadline. While the server is unavailable a call is repeated within that: one that only reads, and one
-that writes with a request id, since the server answers its repeat as the first time. A snapshot is sent once. Before a call
-the channel connects, also again after the server went away, so that a restart of the server is no concern of the caller.
+that writes with a request id, since the server answers its repeat as the first time. A snapshot is sent once. Before
+a call the channel connects, also again after the server went away, so that a restart of the server is no concern of
+the caller.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -45,6 +47,7 @@ A = TypeVar("A", bound=Message)
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_CONNECT_SECONDS = 5.0
+_PATIENCE_SECONDS = 0.5
 
 _STUBS: dict[str, Any] = {
     "sessionstore.v1.ArtifactService": ArtifactServiceStub,
@@ -95,7 +98,7 @@ class RemoteSessionStore(ServiceAdapter):
 
     @override
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
         target = url.removeprefix("grpc://")
         host, _, port = target.rpartition(":")
         if not (url.startswith("grpc://") and host and port.isdigit()):
@@ -113,19 +116,21 @@ class ChannelTransport(Transport):
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[str, Any] = {}
         self._is_closed = False
+        self._limits: set[asyncio.Timeout] = set()
+        """Those of the calls under way."""
 
     @override
     async def unary(self, method: Method[Q, A], request: Q) -> A:
         self._check_size(method, request)
-        with self._translated_errors(method):
-            callable_ = await self._callable(method)
-            response: A = await callable_(request, timeout=self._timeout)
+        async with self._limited(method, self._deadline()) as deadline:
+            callable_ = await self._callable(method, deadline)
+            response: A = await callable_(request)
         return response
 
     @override
     async def upload(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> A:
-        with self._translated_errors(method):
-            call = (await self._callable(method))(timeout=self._timeout)
+        async with self._limited(method, self._deadline()) as deadline:
+            call = (await self._callable(method, deadline))()
             try:
                 await self._send(method, call, requests)
                 response: A = await call
@@ -136,14 +141,21 @@ class ChannelTransport(Transport):
     @override
     async def download(self, method: Method[Q, A], request: Q) -> AsyncIterator[A]:
         self._check_size(method, request)
-        with self._translated_errors(method):
-            callable_ = await self._callable(method)
-            async for response in callable_(request, timeout=self._timeout):
-                yield response
+        async with self._limited(method, self._deadline()) as deadline:
+            responses = aiter((await self._callable(method, deadline))(request))
+        while True:
+            # The limit holds while waiting for the server, not while the caller works on a response.
+            async with self._limited(method, deadline):
+                response: A | None = await anext(responses, None)
+            if response is None:
+                return
+            yield response
 
     @override
     async def aclose(self) -> None:
         self._is_closed = True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
         if self._channel is not None:
             await self._channel.close()
 
@@ -155,10 +167,27 @@ class ChannelTransport(Transport):
             self._check_size(method, request)
             if call.done():
                 return
-            await call.write(request)
+            try:
+                await call.write(request)
+            except grpc.aio.AioRpcError as error:
+                raise self._broken_off(method, call, error) from error
         await call.done_writing()
 
-    async def _callable(self, method: Method[Any, Any]) -> Any:  # noqa: ANN401 - one of the generated callables
+    def _broken_off(
+        self, method: Method[Any, Any], call: grpc.aio.StreamUnaryCall[Any, Any], error: grpc.aio.AioRpcError
+    ) -> SessionStoreError:
+        """Return the error of a write that failed. To grpc.aio that is INTERNAL, whatever ended the call."""
+        if error.code() is not grpc.StatusCode.INTERNAL:
+            return self._error(method, error)
+        if call.time_remaining() == 0:
+            return DeadlineExceededError(operation=method.name, target=self._target)
+        return StoreUnavailableError(target=self._target, problem=f"{method.name} broke off before all was sent")
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def _callable(self, method: Method[Any, Any], deadline: float) -> Callable[..., Any]:
+        """Return what makes the call, over a connection, within what is left until the deadline."""
         if self._is_closed:
             raise StoreClosedError(backend=self.name)
         if self._channel is None:
@@ -166,7 +195,8 @@ class ChannelTransport(Transport):
             self._channel = grpc.aio.insecure_channel(self._target, options)
             self._stubs = {name: stub(self._channel) for name, stub in _STUBS.items()}
         await self._connect(self._channel)
-        return getattr(self._stubs[method.service], method.name)
+        call = getattr(self._stubs[method.service], method.name)
+        return partial(call, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def _connect(self, channel: grpc.aio.Channel) -> None:
         """Wait until the channel has a connection, which it nearly always has."""
@@ -186,10 +216,21 @@ class ChannelTransport(Transport):
         if size > MAX_MESSAGE_BYTES:
             raise PayloadTooLargeError(subject=f"the request of {method.name}", size=size, limit=MAX_MESSAGE_BYTES)
 
-    @contextmanager
-    def _translated_errors(self, method: Method[Any, Any]) -> Iterator[None]:
+    @asynccontextmanager
+    async def _limited(self, method: Method[Any, Any], deadline: float) -> AsyncIterator[float]:
+        """Wait until the deadline and not beyond closing; raise the errors of this package."""
         try:
-            yield
+            # The server's answer that time is up comes first, unless it hangs or the connection is stuck.
+            async with asyncio.timeout_at(deadline + _PATIENCE_SECONDS) as limit:
+                self._limits.add(limit)
+                try:
+                    yield deadline
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError as error:
+            if self._is_closed:
+                raise StoreClosedError(backend=self.name) from error
+            raise DeadlineExceededError(operation=method.name, target=self._target) from error
         except grpc.aio.AioRpcError as error:
             raise self._error(method, error) from error
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:

@@ -45,7 +45,6 @@ from sessionstore.model import (
 )
 from sessionstore.pages import page_limit, page_position, page_token_after
 
-
 T = TypeVar("T")
 
 _LONGEST_PAUSE_SECONDS = 0.02
@@ -100,8 +99,11 @@ class SessionStore(ABC):
     """
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Make the store that `url` names, for `open_store`. Errors: InvalidArgumentError when it names none."""
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
+        """Make the store that `url` names, for `open_store`.
+
+        Errors: InvalidArgumentError when it names none, or one that does not exist and may not be created.
+        """
         raise InvalidArgumentError(field="url", problem=f"{cls.__name__} cannot be opened by URL")
 
     @property
@@ -330,6 +332,11 @@ class SessionStore(ABC):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def _refuse_expectation(self, expected_revision: int | None) -> None:
+        """Refuse a write that depends on a revision, in a store that has none."""
+        if expected_revision is not None:
+            raise UnsupportedOperationError(operation="expected_revision", backend=self.backend_name)
 
     def _refuse_unless_empty(self, operation: str, records: Sequence[object]) -> int:
         if records:

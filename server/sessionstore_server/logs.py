@@ -14,7 +14,16 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
-def configure_logs(log_format: LogFormat, level: str) -> None:
+class LogLevel(StrEnum):
+    """Which log lines are written: those of this level and worse."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     """Send the logs of this program, and those of its libraries, to standard error in one form."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -37,7 +46,10 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
 
 
 def _rendering(log_format: LogFormat) -> list[structlog.typing.Processor]:
+    """Tracebacks come without local variables: these hold what agents and people said."""
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format is LogFormat.TEXT:
-        return [remove_meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [remove_meta, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [remove_meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [remove_meta, structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]

@@ -36,10 +36,9 @@ class RecordJson:
         """Return the record as one compact JSON object."""
         form = _form(collection, name)
         text = "{}" if form is None else _written(form, record)
-        if form is not None and text is not None and form.read(text.encode()) == record:
+        if self._comes_back(collection, name, text.encode(), record):
             return text.encode()
-        readable = json.loads(text) if text else {}
-        readable[_BYTES] = base64.b64encode(record).decode()
+        readable = {**json.loads(text), _BYTES: base64.b64encode(record).decode()}
         return json.dumps(readable, ensure_ascii=False, separators=(",", ":")).encode()
 
     def from_json(self, collection: str, name: str, text: bytes) -> bytes:
@@ -54,12 +53,18 @@ class RecordJson:
         except InvalidArgumentError as error:
             raise ValueError(str(error)) from error
 
+    def _comes_back(self, collection: str, name: str, text: bytes, record: bytes) -> bool:
+        try:
+            return self.from_json(collection, name, text) == record
+        except ValueError:
+            return False
 
-def _written(form: _Form, record: bytes) -> str | None:
+
+def _written(form: _Form, record: bytes) -> str:
     try:
         return form.write(record)
     except (InvalidArgumentError, DecodeError):
-        return None
+        return "{}"
 
 
 def _model_form(codec: Codec[Any, Any]) -> _Form:
@@ -76,7 +81,10 @@ def _message_form(message_class: type[Message]) -> _Form:
         )
 
     def read(text: bytes) -> bytes:
-        return json_format.Parse(text, message_class()).SerializeToString()
+        try:
+            return json_format.Parse(text, message_class(), ignore_unknown_fields=True).SerializeToString()
+        except json_format.ParseError as error:
+            raise ValueError(str(error)) from error
 
     return _Form(write, read)
 

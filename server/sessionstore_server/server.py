@@ -18,6 +18,7 @@ from sessionstore_server.services.handlers import Services
 from sessionstore_server.stores import LocalSessionStore
 
 DEFAULT_GRACE_SECONDS = 10.0
+_MAX_PORT = 65_535
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -61,7 +62,10 @@ def _services(store: SessionStore) -> Services:
 
 
 def _bind(server: grpc.aio.Server, listen: str) -> str:
-    host = listen.rpartition(":")[0]
+    host, _, wanted_port = listen.rpartition(":")
+    # Without these checks gRPC would listen on a port of its own choice.
+    if not (host and wanted_port.isdecimal() and int(wanted_port) <= _MAX_PORT):
+        raise InvalidArgumentError(field="listen", problem=f"{listen!r} must have the form HOST:PORT")
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:

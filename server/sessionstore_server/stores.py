@@ -38,7 +38,7 @@ class MemorySessionStore(LocalSessionStore):
 
     @override
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
         if url not in ("memory:", "memory://"):
             raise InvalidArgumentError(field="url", problem=f"{url!r} must be `memory:`, with nothing behind it")
         return cls()
@@ -55,9 +55,11 @@ class FileSessionStore(LocalSessionStore):
 
     @override
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
         path = url.removeprefix("file:")
         path = path.removeprefix("//") if path.startswith("///") else path
-        if not path or path.startswith("//"):
+        if path in ("", url) or path.startswith("//"):
             raise InvalidArgumentError(field="url", problem=f"{url!r} must have the form file:PATH")
+        if not create and not Path(path).is_dir():
+            raise InvalidArgumentError(field="url", problem=f"there is no store in {path!r}")
         return cls(path)

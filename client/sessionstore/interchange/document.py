@@ -61,7 +61,7 @@ class DocumentType(Generic[T]):
 
     read: Callable[[bytes], T]
     write: Callable[[T], str]
-    save: Callable[[SessionStore], Callable[[str, T], Awaitable[None]]]
+    save: Callable[[SessionStore], Callable[[str, T], Awaitable[object]]]
     load: Callable[[SessionStore], Callable[[str], Awaitable[T | None]]]
     id_inside: Callable[[T], str] | None = None
     """Reads the id from the content; None when only the path tells it."""
@@ -124,7 +124,7 @@ def _write(document: Model) -> str:
 
 def _records(
     record_type: type[R],
-    save: Callable[[SessionStore], Callable[[str, list[R]], Awaitable[None]]],
+    save: Callable[[SessionStore], Callable[[str, list[R]], Awaitable[object]]],
     load: Callable[[SessionStore], Callable[[str], Awaitable[list[R] | None]]],
 ) -> DocumentType[list[R]]:
     return DocumentType(partial(validate_json_list, record_type), dump_json_list, save, load)

@@ -78,6 +78,8 @@ class Model(BaseModel):
 
     unique_json_keys: ClassVar[bool] = True
     """Whether a key that stands twice in an object is an error; otherwise the last one counts."""
+    ignored_json_keys: ClassVar[frozenset[str]] = frozenset()
+    """Keys that are known, and never kept."""
     _json_rules: ClassVar[Mapping[str, InJson]] = {}
     _read_aliases: ClassVar[Mapping[str, str]] = {}
 
@@ -116,8 +118,10 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _apply_json_rules(self, info: ValidationInfo) -> Self:
-        if self.__pydantic_extra__:
-            self._refuse_repeated_aliases(self.__pydantic_extra__)
+        if unknown := self.__pydantic_extra__:
+            self._refuse_repeated_aliases(unknown)
+            for key in self.ignored_json_keys & unknown.keys():
+                del unknown[key]
         if info.mode == "json":
             self._fill_missing_keys()
         return self
@@ -128,7 +132,9 @@ class Model(BaseModel):
             raise document_error(type(self).__name__, "repeated_key", problem, (alias,))
 
     def _fill_missing_keys(self) -> None:
-        absent = {name: rule.default for name, rule in self._json_rules.items() if name not in self.model_fields_set}
+        # Unknown keys count as set too, and one may have the name that a field has in Python.
+        given = self.model_fields_set - (self.__pydantic_extra__ or {}).keys()
+        absent = {name: rule.default for name, rule in self._json_rules.items() if name not in given}
         missing = [name for name, default in absent.items() if default is REQUIRED]
         if missing:
             fields = type(self).__pydantic_fields__

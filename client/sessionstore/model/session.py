@@ -85,7 +85,9 @@ class LlmCostRecord(EditableModel):
 
 
 class SessionConfig(EditableModel):
-    """The settings of a session."""
+    """The settings of a session. The runtime's `hook_engine` is none of them."""
+
+    ignored_json_keys: ClassVar[frozenset[str]] = frozenset({"hook_engine"})
 
     name: RequiredInJson[Str] = ""
     workspace: RequiredInJson[Str] = ""

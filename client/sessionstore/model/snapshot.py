@@ -35,10 +35,7 @@ class SessionSnapshot(EditableModel):
 
     def check_loadable(self) -> None:
         """Check that this program knows the version. Errors: UnsupportedVersionError."""
-        if self.schema_version != SNAPSHOT_SCHEMA_VERSION:
-            raise UnsupportedVersionError(
-                f"snapshot of session {self.session.id!r}", self.schema_version, SNAPSHOT_SCHEMA_VERSION
-            )
+        check_snapshot_version(self.session.id, self.schema_version)
 
     def validate_invariants(self) -> None:
         """Check what must hold between the parts before a session is resumed or forked; stores do not ask for it.
@@ -66,6 +63,12 @@ class SessionSnapshot(EditableModel):
         copy.subagent_tasks = [_move_task(task, new_id) for task in self.subagent_tasks]
         copy.validate_invariants()
         return copy
+
+
+def check_snapshot_version(session_id: str, version: int) -> None:
+    """Check that this program knows the version of a snapshot. Errors: UnsupportedVersionError."""
+    if version != SNAPSHOT_SCHEMA_VERSION:
+        raise UnsupportedVersionError(f"the snapshot of {session_id!r}", version, SNAPSHOT_SCHEMA_VERSION)
 
 
 def _move_run(record: RunRecord, session_id: str) -> RunRecord:

@@ -20,14 +20,19 @@ class LosingProxy:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["LosingProxy"]:
+        """Listen at `address` until the block ends."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        host, port = server.sockets[0].getsockname()
+        self.address = f"{host}:{port}"
         async with server:
             yield self
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, to_server = await asyncio.open_connection(self._host, int(self._port))
-        pumps = [asyncio.create_task(self._requests(reader, to_server)), asyncio.create_task(self._answers(upstream, writer))]
+        pumps = [
+            asyncio.create_task(self._requests(reader, to_server)),
+            asyncio.create_task(self._answers(upstream, writer)),
+        ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in pumps:
             pump.cancel()

@@ -34,8 +34,8 @@ class ArtifactServiceStub(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def __init__(self, channel):
@@ -65,8 +65,8 @@ class ArtifactServiceServicer(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def SaveArtifacts(self, request, context):
@@ -123,8 +123,8 @@ class ArtifactService(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @staticmethod

@@ -34,8 +34,8 @@ class CheckpointServiceStub(object):
     Errors of every call:
     INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def __init__(self, channel):
@@ -95,8 +95,8 @@ class CheckpointServiceServicer(object):
     Errors of every call:
     INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def SaveLoopCheckpoint(self, request, context):
@@ -248,8 +248,8 @@ class CheckpointService(object):
     Errors of every call:
     INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @staticmethod

@@ -29,14 +29,14 @@ class SessionServiceStub(object):
     """Keeps sessions: configuration, state and conversation of an agent.
 
     A write is durable when it is answered and is made whole or not at all. Calls on one session behave as if
-    they ran one after the other. Components such as traces, runs and artifacts have services of their own, share
+    they ran one after the other. Records such as traces, runs and artifacts have services of their own, share
     the session's revision, and may be saved before the session is.
 
     Errors of every call:
     INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def __init__(self, channel):
@@ -76,18 +76,18 @@ class SessionServiceServicer(object):
     """Keeps sessions: configuration, state and conversation of an agent.
 
     A write is durable when it is answered and is made whole or not at all. Calls on one session behave as if
-    they ran one after the other. Components such as traces, runs and artifacts have services of their own, share
+    they ran one after the other. Records such as traces, runs and artifacts have services of their own, share
     the session's revision, and may be saved before the session is.
 
     Errors of every call:
     INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def SaveSession(self, request, context):
-        """Stores a session with its whole conversation and replaces what was stored of both; components stay.
+        """Stores a session with its whole conversation and replaces what was stored of both; records stay.
         Repeating it changes nothing but the revision.
 
         Errors:
@@ -111,7 +111,7 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSession(self, request, context):
-        """Removes a session with its components; checkpoints stay. Deleting an absent session is no error.
+        """Removes a session with its records; checkpoints stay. Deleting an absent session is no error.
 
         Errors:
         ABORTED: the session is not at `expected_revision`; nothing was removed.
@@ -121,7 +121,7 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SessionExists(self, request, context):
-        """Tells whether a session was saved, without reading it. Components alone do not make a session.
+        """Tells whether a session was saved, without reading it. Records alone do not make a session.
 
         Errors:
         DATA_LOSS: what is stored cannot be read; the message says where.
@@ -182,14 +182,14 @@ class SessionService(object):
     """Keeps sessions: configuration, state and conversation of an agent.
 
     A write is durable when it is answered and is made whole or not at all. Calls on one session behave as if
-    they ran one after the other. Components such as traces, runs and artifacts have services of their own, share
+    they ran one after the other. Records such as traces, runs and artifacts have services of their own, share
     the session's revision, and may be saved before the session is.
 
     Errors of every call:
     INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @staticmethod

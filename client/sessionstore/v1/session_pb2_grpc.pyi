@@ -125,14 +125,14 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
     """Keeps sessions: configuration, state and conversation of an agent.
 
     A write is durable when it is answered and is made whole or not at all. Calls on one session behave as if
-    they ran one after the other. Components such as traces, runs and artifacts have services of their own, share
+    they ran one after the other. Records such as traces, runs and artifacts have services of their own, share
     the session's revision, and may be saved before the session is.
 
     Errors of every call:
       INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
       RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-      UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-      INTERNAL: the server has a defect; its log tells why.
+      UNAVAILABLE: the server is starting, draining or out of reach.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @typing.overload
@@ -184,7 +184,7 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
     ], channel: grpc.aio.Channel) -> None: ...
 
     SaveSession: _SessionServiceSaveSessionType
-    """Stores a session with its whole conversation and replaces what was stored of both; components stay.
+    """Stores a session with its whole conversation and replaces what was stored of both; records stay.
     Repeating it changes nothing but the revision.
 
     Errors:
@@ -202,14 +202,14 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
     """
 
     DeleteSession: _SessionServiceDeleteSessionType
-    """Removes a session with its components; checkpoints stay. Deleting an absent session is no error.
+    """Removes a session with its records; checkpoints stay. Deleting an absent session is no error.
 
     Errors:
       ABORTED: the session is not at `expected_revision`; nothing was removed.
     """
 
     SessionExists: _SessionServiceSessionExistsType
-    """Tells whether a session was saved, without reading it. Components alone do not make a session.
+    """Tells whether a session was saved, without reading it. Records alone do not make a session.
 
     Errors:
       DATA_LOSS: what is stored cannot be read; the message says where.
@@ -251,14 +251,14 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
     """Keeps sessions: configuration, state and conversation of an agent.
 
     A write is durable when it is answered and is made whole or not at all. Calls on one session behave as if
-    they ran one after the other. Components such as traces, runs and artifacts have services of their own, share
+    they ran one after the other. Records such as traces, runs and artifacts have services of their own, share
     the session's revision, and may be saved before the session is.
 
     Errors of every call:
       INVALID_ARGUMENT: an id is empty, longer than 512 bytes, or holds NUL.
       RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-      UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-      INTERNAL: the server has a defect; its log tells why.
+      UNAVAILABLE: the server is starting, draining or out of reach.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @abc.abstractmethod
@@ -267,7 +267,7 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         request: sessionstore.v1.session_pb2.SaveSessionRequest,
         context: _ServicerContext,
     ) -> typing.Union[sessionstore.v1.session_pb2.SaveSessionResponse, collections.abc.Awaitable[sessionstore.v1.session_pb2.SaveSessionResponse]]:
-        """Stores a session with its whole conversation and replaces what was stored of both; components stay.
+        """Stores a session with its whole conversation and replaces what was stored of both; records stay.
         Repeating it changes nothing but the revision.
 
         Errors:
@@ -295,7 +295,7 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         request: sessionstore.v1.session_pb2.DeleteSessionRequest,
         context: _ServicerContext,
     ) -> typing.Union[sessionstore.v1.session_pb2.DeleteSessionResponse, collections.abc.Awaitable[sessionstore.v1.session_pb2.DeleteSessionResponse]]:
-        """Removes a session with its components; checkpoints stay. Deleting an absent session is no error.
+        """Removes a session with its records; checkpoints stay. Deleting an absent session is no error.
 
         Errors:
           ABORTED: the session is not at `expected_revision`; nothing was removed.
@@ -307,7 +307,7 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         request: sessionstore.v1.session_pb2.SessionExistsRequest,
         context: _ServicerContext,
     ) -> typing.Union[sessionstore.v1.session_pb2.SessionExistsResponse, collections.abc.Awaitable[sessionstore.v1.session_pb2.SessionExistsResponse]]:
-        """Tells whether a session was saved, without reading it. Components alone do not make a session.
+        """Tells whether a session was saved, without reading it. Records alone do not make a session.
 
         Errors:
           DATA_LOSS: what is stored cannot be read; the message says where.

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SnapshotServiceStub(object):
-    """Keeps whole snapshots: a session with its conversation and all its components at one revision.
+    """Keeps whole snapshots: a session with its conversation and all its records at one revision.
 
     A snapshot travels as a stream of parts, so that its size is not limited by the size of a message. The rules
     are the same in both directions:
@@ -41,8 +41,8 @@ class SnapshotServiceStub(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def __init__(self, channel):
@@ -64,7 +64,7 @@ class SnapshotServiceStub(object):
 
 
 class SnapshotServiceServicer(object):
-    """Keeps whole snapshots: a session with its conversation and all its components at one revision.
+    """Keeps whole snapshots: a session with its conversation and all its records at one revision.
 
     A snapshot travels as a stream of parts, so that its size is not limited by the size of a message. The rules
     are the same in both directions:
@@ -79,12 +79,12 @@ class SnapshotServiceServicer(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def SaveSnapshot(self, request_iterator, context):
-        """Replaces the session and all its components in one commit, made when the caller ends the stream. A kind
+        """Replaces the session and all its records in one commit, made when the caller ends the stream. A kind
         without parts becomes an empty list. A stream that breaks off writes nothing. Repeating it changes nothing
         but the revision.
 
@@ -101,7 +101,7 @@ class SnapshotServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LoadSnapshot(self, request, context):
-        """Reads the session and all its components at one revision. A session that was saved piece by piece is put
+        """Reads the session and all its records at one revision. A session that was saved piece by piece is put
         together. The stream is empty when no such session was saved.
 
         Errors:
@@ -134,7 +134,7 @@ def add_SnapshotServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SnapshotService(object):
-    """Keeps whole snapshots: a session with its conversation and all its components at one revision.
+    """Keeps whole snapshots: a session with its conversation and all its records at one revision.
 
     A snapshot travels as a stream of parts, so that its size is not limited by the size of a message. The rules
     are the same in both directions:
@@ -149,8 +149,8 @@ class SnapshotService(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @staticmethod

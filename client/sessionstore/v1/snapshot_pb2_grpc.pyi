@@ -58,7 +58,7 @@ _SnapshotServiceLoadSnapshotType = typing_extensions.TypeVar(
 )
 
 class SnapshotServiceStub(typing.Generic[_SnapshotServiceSaveSnapshotType, _SnapshotServiceLoadSnapshotType]):
-    """Keeps whole snapshots: a session with its conversation and all its components at one revision.
+    """Keeps whole snapshots: a session with its conversation and all its records at one revision.
 
     A snapshot travels as a stream of parts, so that its size is not limited by the size of a message. The rules
     are the same in both directions:
@@ -73,8 +73,8 @@ class SnapshotServiceStub(typing.Generic[_SnapshotServiceSaveSnapshotType, _Snap
     Errors of every call:
       INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
       RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
-      UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-      INTERNAL: the server has a defect; its log tells why.
+      UNAVAILABLE: the server is starting, draining or out of reach.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @typing.overload
@@ -102,7 +102,7 @@ class SnapshotServiceStub(typing.Generic[_SnapshotServiceSaveSnapshotType, _Snap
     ], channel: grpc.aio.Channel) -> None: ...
 
     SaveSnapshot: _SnapshotServiceSaveSnapshotType
-    """Replaces the session and all its components in one commit, made when the caller ends the stream. A kind
+    """Replaces the session and all its records in one commit, made when the caller ends the stream. A kind
     without parts becomes an empty list. A stream that breaks off writes nothing. Repeating it changes nothing
     but the revision.
 
@@ -116,7 +116,7 @@ class SnapshotServiceStub(typing.Generic[_SnapshotServiceSaveSnapshotType, _Snap
     """
 
     LoadSnapshot: _SnapshotServiceLoadSnapshotType
-    """Reads the session and all its components at one revision. A session that was saved piece by piece is put
+    """Reads the session and all its records at one revision. A session that was saved piece by piece is put
     together. The stream is empty when no such session was saved.
 
     Errors:
@@ -136,7 +136,7 @@ SnapshotServiceAsyncStub: typing_extensions.TypeAlias = SnapshotServiceStub[
 ]
 
 class SnapshotServiceServicer(metaclass=abc.ABCMeta):
-    """Keeps whole snapshots: a session with its conversation and all its components at one revision.
+    """Keeps whole snapshots: a session with its conversation and all its records at one revision.
 
     A snapshot travels as a stream of parts, so that its size is not limited by the size of a message. The rules
     are the same in both directions:
@@ -151,8 +151,8 @@ class SnapshotServiceServicer(metaclass=abc.ABCMeta):
     Errors of every call:
       INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
       RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
-      UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-      INTERNAL: the server has a defect; its log tells why.
+      UNAVAILABLE: the server is starting, draining or out of reach.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @abc.abstractmethod
@@ -161,7 +161,7 @@ class SnapshotServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[sessionstore.v1.snapshot_pb2.SaveSnapshotRequest],
         context: _ServicerContext,
     ) -> typing.Union[sessionstore.v1.snapshot_pb2.SaveSnapshotResponse, collections.abc.Awaitable[sessionstore.v1.snapshot_pb2.SaveSnapshotResponse]]:
-        """Replaces the session and all its components in one commit, made when the caller ends the stream. A kind
+        """Replaces the session and all its records in one commit, made when the caller ends the stream. A kind
         without parts becomes an empty list. A stream that breaks off writes nothing. Repeating it changes nothing
         but the revision.
 
@@ -180,7 +180,7 @@ class SnapshotServiceServicer(metaclass=abc.ABCMeta):
         request: sessionstore.v1.snapshot_pb2.LoadSnapshotRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[sessionstore.v1.snapshot_pb2.LoadSnapshotResponse], collections.abc.AsyncIterator[sessionstore.v1.snapshot_pb2.LoadSnapshotResponse]]:
-        """Reads the session and all its components at one revision. A session that was saved piece by piece is put
+        """Reads the session and all its records at one revision. A session that was saved piece by piece is put
         together. The stream is empty when no such session was saved.
 
         Errors:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sessionstore.v1 import artifact_pb2 as sessionstore_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsessionstore/v1/storage.proto\x12\x0fsessionstore.v1\x1a\x1esessionstore/v1/artifact.proto\"\x1d\n\nStoredRuns\x12\x0f\n\x07run_ids\x18\x01 \x03(\t\"\x96\x01\n\x0fStoredArtifacts\x12\x32\n\tartifacts\x18\x01 \x03(\x0b\x32\x1f.sessionstore.v1.StoredArtifact\x12\x15\n\rretained_uris\x18\x02 \x03(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"Q\n\x0eStoredArtifact\x12/\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x1d.sessionstore.v1.ToolArtifact\x12\x0e\n\x06sha256\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsessionstore/v1/storage.proto\x12\x0fsessionstore.v1\x1a\x1esessionstore/v1/artifact.proto\"\x1d\n\nStoredRuns\x12\x0f\n\x07run_ids\x18\x01 \x03(\t\"V\n\x0fStoredArtifacts\x12\x33\n\x08manifest\x18\x01 \x01(\x0b\x32!.sessionstore.v1.ArtifactManifest\x12\x0e\n\x06sha256\x18\x02 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STOREDRUNS']._serialized_start=82
   _globals['_STOREDRUNS']._serialized_end=111
-  _globals['_STOREDARTIFACTS']._serialized_start=114
-  _globals['_STOREDARTIFACTS']._serialized_end=264
-  _globals['_STOREDARTIFACT']._serialized_start=266
-  _globals['_STOREDARTIFACT']._serialized_end=347
+  _globals['_STOREDARTIFACTS']._serialized_start=113
+  _globals['_STOREDARTIFACTS']._serialized_end=199
 # @@protoc_insertion_point(module_scope)

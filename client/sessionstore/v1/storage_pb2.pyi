@@ -41,56 +41,29 @@ Global___StoredRuns: typing_extensions.TypeAlias = StoredRuns
 
 @typing.final
 class StoredArtifacts(google.protobuf.message.Message):
-    """The manifest of a session's artifacts, as the server keeps it. Never sent."""
+    """The artifacts of a session, as the server keeps them. Never sent."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    ARTIFACTS_FIELD_NUMBER: builtins.int
-    RETAINED_URIS_FIELD_NUMBER: builtins.int
-    UNKNOWN_FIELDS_JSON_FIELD_NUMBER: builtins.int
-    unknown_fields_json: builtins.str
+    MANIFEST_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
     @property
-    def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___StoredArtifact]:
-        """The oldest first; no two have the same `artifact_uri`."""
+    def manifest(self) -> sessionstore.v1.artifact_pb2.ArtifactManifest:
+        """The artifacts with `content` empty, no two with the same `artifact_uri`; the retained URIs sorted."""
 
     @property
-    def retained_uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Sorted."""
+    def sha256(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """For each artifact the SHA-256 of its content in UTF-8, 64 lower-case hexadecimal digits: the name of the blob
+        that holds it.
+        """
 
     def __init__(
         self,
         *,
-        artifacts: collections.abc.Iterable[Global___StoredArtifact] | None = ...,
-        retained_uris: collections.abc.Iterable[builtins.str] | None = ...,
-        unknown_fields_json: builtins.str | None = ...,
+        manifest: sessionstore.v1.artifact_pb2.ArtifactManifest | None = ...,
+        sha256: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_unknown_fields_json", b"_unknown_fields_json", "unknown_fields_json", b"unknown_fields_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_unknown_fields_json", b"_unknown_fields_json", "artifacts", b"artifacts", "retained_uris", b"retained_uris", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["_unknown_fields_json", b"_unknown_fields_json"]) -> typing.Literal["unknown_fields_json"] | None: ...
+    def HasField(self, field_name: typing.Literal["manifest", b"manifest"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["manifest", b"manifest", "sha256", b"sha256"]) -> None: ...
 
 Global___StoredArtifacts: typing_extensions.TypeAlias = StoredArtifacts
-
-@typing.final
-class StoredArtifact(google.protobuf.message.Message):
-    """One artifact, its content apart."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    ARTIFACT_FIELD_NUMBER: builtins.int
-    SHA256_FIELD_NUMBER: builtins.int
-    sha256: builtins.str
-    """The SHA-256 of the content in UTF-8, 64 lower-case hexadecimal digits: the name of the blob that holds it."""
-    @property
-    def artifact(self) -> sessionstore.v1.artifact_pb2.ToolArtifact:
-        """The artifact with `content` empty."""
-
-    def __init__(
-        self,
-        *,
-        artifact: sessionstore.v1.artifact_pb2.ToolArtifact | None = ...,
-        sha256: builtins.str = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["artifact", b"artifact"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "sha256", b"sha256"]) -> None: ...
-
-Global___StoredArtifact: typing_extensions.TypeAlias = StoredArtifact

@@ -34,8 +34,8 @@ class SubagentServiceStub(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def __init__(self, channel):
@@ -65,8 +65,8 @@ class SubagentServiceServicer(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def SaveSubagentTasks(self, request, context):
@@ -122,8 +122,8 @@ class SubagentService(object):
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
     RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-    UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-    INTERNAL: the server has a defect; its log tells why.
+    UNAVAILABLE: the server is starting, draining or out of reach.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @staticmethod

@@ -30,7 +30,7 @@ class SystemServiceStub(object):
 
     Errors of every call:
     UNAVAILABLE: the server is starting, draining or out of reach.
-    INTERNAL: the server has a defect; its log tells why.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def __init__(self, channel):
@@ -56,7 +56,7 @@ class SystemServiceServicer(object):
 
     Errors of every call:
     UNAVAILABLE: the server is starting, draining or out of reach.
-    INTERNAL: the server has a defect; its log tells why.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     def GetCapabilities(self, request, context):
@@ -73,7 +73,7 @@ class SystemServiceServicer(object):
         """Succeeds when the storage behind the server can be read and written.
 
         Errors:
-        UNAVAILABLE: the storage cannot be read or written; the message says why.
+        INTERNAL: the storage cannot be read or written; the message says why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +105,7 @@ class SystemService(object):
 
     Errors of every call:
     UNAVAILABLE: the server is starting, draining or out of reach.
-    INTERNAL: the server has a defect; its log tells why.
+    INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @staticmethod

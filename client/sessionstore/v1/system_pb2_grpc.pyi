@@ -62,7 +62,7 @@ class SystemServiceStub(typing.Generic[_SystemServiceGetCapabilitiesType, _Syste
 
     Errors of every call:
       UNAVAILABLE: the server is starting, draining or out of reach.
-      INTERNAL: the server has a defect; its log tells why.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @typing.overload
@@ -100,7 +100,7 @@ class SystemServiceStub(typing.Generic[_SystemServiceGetCapabilitiesType, _Syste
     """Succeeds when the storage behind the server can be read and written.
 
     Errors:
-      UNAVAILABLE: the storage cannot be read or written; the message says why.
+      INTERNAL: the storage cannot be read or written; the message says why.
     """
 
 SystemServiceAsyncStub: typing_extensions.TypeAlias = SystemServiceStub[
@@ -119,7 +119,7 @@ class SystemServiceServicer(metaclass=abc.ABCMeta):
 
     Errors of every call:
       UNAVAILABLE: the server is starting, draining or out of reach.
-      INTERNAL: the server has a defect; its log tells why.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @abc.abstractmethod
@@ -143,7 +143,7 @@ class SystemServiceServicer(metaclass=abc.ABCMeta):
         """Succeeds when the storage behind the server can be read and written.
 
         Errors:
-          UNAVAILABLE: the storage cannot be read or written; the message says why.
+          INTERNAL: the storage cannot be read or written; the message says why.
         """
 
 def add_SystemServiceServicer_to_server(servicer: SystemServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

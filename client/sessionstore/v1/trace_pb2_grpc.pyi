@@ -66,8 +66,8 @@ class TraceServiceStub(typing.Generic[_TraceServiceSaveTraceEventsType, _TraceSe
     Errors of every call:
       INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
       RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-      UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-      INTERNAL: the server has a defect; its log tells why.
+      UNAVAILABLE: the server is starting, draining or out of reach.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @typing.overload
@@ -131,8 +131,8 @@ class TraceServiceServicer(metaclass=abc.ABCMeta):
     Errors of every call:
       INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
       RESOURCE_EXHAUSTED: the request or the answer is larger than the server takes or sends.
-      UNAVAILABLE: the server is starting, draining or out of reach, or its storage failed, for example a full disk.
-      INTERNAL: the server has a defect; its log tells why.
+      UNAVAILABLE: the server is starting, draining or out of reach.
+      INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
 
     @abc.abstractmethod

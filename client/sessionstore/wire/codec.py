@@ -51,11 +51,26 @@ class Codec(Generic[M, P]):
         Errors: InvalidArgumentError when an object that may be edited in place was given a value it cannot hold.
         """
         plan = self._plan
+        if not isinstance(value, self.model_class):
+            wanted = self.model_class.__name__
+            raise InvalidArgumentError(field=wanted, problem=f"must be a {wanted}, not a {type(value).__name__}")
         try:
             return self.message_class(**plan.encode(value))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             validate(self.model_class, value.model_dump(by_alias=True, warnings=False))
             raise InvalidArgumentError(field=self.model_class.__name__, problem=str(error)) from error
+
+    def all_to_proto(self, field: str, values: Iterable[M], first: int = 0) -> list[P]:
+        """Return the messages that carry `values`; errors name the place in `field`, where these begin at `first`."""
+        messages: list[P] = []
+        for value in values:
+            try:
+                messages.append(self.to_proto(value))
+            except InvalidArgumentError as error:
+                path = f"{field}[{first + len(messages)}]"
+                path += "" if error.field == self.model_class.__name__ else f".{error.field}"
+                raise InvalidArgumentError(field=path, problem=error.problem) from error
+        return messages
 
     def from_proto(self, message: P, **apart: object) -> M:
         """Return the model that `message` carries, completed by the fields that travel apart from it.
@@ -135,6 +150,7 @@ class _Plan:
         self._decoders: dict[str, tuple[str, Convert | None]] = {}
         self._zeros: dict[str, object] = {}
         self._tolerant = _UNKNOWN_FIELDS in descriptor.fields_by_name
+        self._never_sent = {name for name, info in model_class.model_fields.items() if info.exclude}
         for name, info in model_class.model_fields.items():
             if name in apart or info.exclude or _is_tag(descriptor, name, info.annotation):
                 continue
@@ -165,15 +181,21 @@ class _Plan:
 
         Whatever an older writer did not know by name is taken as if it had known it.
         """
-        result = self._zeros.copy()
+        result: dict[str, Any] = {}
         unknown: dict[str, Any] = {}
         for field, value in message.ListFields():
             if field.name == _UNKNOWN_FIELDS:
-                unknown = _object_from_text(value)
+                unknown = self._unknown(value)
                 continue
             key, convert = self._decoders[field.name]
             result[key] = value if convert is None else convert(value)
-        return unknown | result if unknown else result
+        return self._zeros | unknown | result
+
+    def _unknown(self, text: str) -> dict[str, Any]:
+        unknown = _object_from_text(text)
+        if secret := self._never_sent & unknown.keys():
+            raise InvalidArgumentError(field=_UNKNOWN_FIELDS, problem=f"must not hold {', '.join(sorted(secret))}")
+        return unknown
 
     def _add_field(self, name: str, key: str, field: FieldDescriptor, is_integer: bool) -> None:
         is_open = field.name == name + _OPEN
@@ -331,7 +353,7 @@ def _to_text(value: object) -> str:
     return value.model_dump_json() if isinstance(value, BaseModel) else to_json(value).decode()
 
 
-class _BrokenText:
+class _InvalidJsonText:
     """Stands for text that is not JSON. No field takes it, so that pydantic refuses it and names its place."""
 
 
@@ -339,12 +361,12 @@ def _from_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
-        return _BrokenText()
+        return _InvalidJsonText()
 
 
 def _object_from_text(text: str) -> dict[str, Any]:
     value = _from_text(text)
-    return value if isinstance(value, dict) else {_UNKNOWN_FIELDS: _BrokenText()}
+    return value if isinstance(value, dict) else {_UNKNOWN_FIELDS: _InvalidJsonText()}
 
 
 def _timestamp_from_text(text: str) -> Timestamp:

@@ -31,7 +31,7 @@ WORKFLOW_CHECKPOINT = Codec(model.WorkflowCheckpoint, checkpoint_pb2.WorkflowChe
 
 def session_to_proto(session: model.SessionData) -> tuple[session_pb2.SessionData, list[message_pb2.Message]]:
     """Return the session without its messages, and the messages."""
-    return SESSION.to_proto(session), [MESSAGE.to_proto(message) for message in session.messages]
+    return SESSION.to_proto(session), MESSAGE.all_to_proto("messages", session.messages)
 
 
 def session_from_proto(session: session_pb2.SessionData, messages: Iterable[message_pb2.Message]) -> model.SessionData:

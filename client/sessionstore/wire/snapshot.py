@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from sessionstore.errors import InvalidArgumentError, UnsupportedVersionError
+from sessionstore.channel import MAX_MESSAGE_BYTES
+from sessionstore.errors import InvalidArgumentError, PayloadTooLargeError
 from sessionstore.model import SessionSnapshot
+from sessionstore.model.snapshot import check_snapshot_version
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import snapshot_pb2 as pb
 from sessionstore.wire import records
 from sessionstore.wire.codec import unknown_fields, unknown_fields_text, validate
 
-SCHEMA_VERSION = 1
 PART_BYTES = 1 << 20
 """Records are gathered into parts of about this size; a larger record is a part of its own."""
 
@@ -33,6 +34,7 @@ class ReceivedSnapshot:
     def __init__(self) -> None:
         self.header: pb.SnapshotHeader | None = None
         self._session: session_pb2.SessionData | None = None
+        self._size = 0
         self._hash = hashlib.sha256()
         self.lists: dict[str, list[Any]] = {
             field.name: [] for field in pb.SaveSnapshotRequest.DESCRIPTOR.fields if field.name not in _SINGLE_PARTS
@@ -42,6 +44,9 @@ class ReceivedSnapshot:
         """Add a part. Errors: InvalidArgumentError when it may not come here."""
         kind = part.WhichOneof("part")
         self._hash.update(part.SerializeToString(deterministic=True))
+        self._size += part.ByteSize()
+        if self._size > MAX_MESSAGE_BYTES:
+            raise PayloadTooLargeError(subject="the snapshot", size=self._size, limit=MAX_MESSAGE_BYTES)
         if kind is None:
             raise InvalidArgumentError(field="part", problem="must be one that this program knows")
         if (kind == "header") is not (self.header is None):
@@ -66,9 +71,7 @@ class ReceivedSnapshot:
         session_id, version = self.header.session_id, self.header.schema_version
         if self._session.id != session_id:
             raise InvalidArgumentError(field="session.id", problem=f"must be {session_id!r} as in the header")
-        if version != SCHEMA_VERSION:
-            subject = f"the snapshot of {session_id!r}"
-            raise UnsupportedVersionError(subject=subject, version=version, supported=SCHEMA_VERSION)
+        check_snapshot_version(session_id, version)
         return self.header, self._session
 
     def _take_header(self, header: pb.SnapshotHeader) -> None:

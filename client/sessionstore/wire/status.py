@@ -18,6 +18,10 @@ DETAILS_KEY = "grpc-status-details-bin"
 """The trailing metadata key under which gRPC carries a serialized `google.rpc.Status`."""
 
 
+MAX_TEXT_CHARACTERS = 1000
+"""A longer message or fact is cut: all metadata of an answer has to stay below 8 KiB."""
+
+
 class _Row(NamedTuple):
     error: type[errors.SessionStoreError]
     code: int
@@ -33,7 +37,7 @@ _TABLE = (
     _Row(errors.UnsupportedOperationError, code_pb2.UNIMPLEMENTED, "UNSUPPORTED_OPERATION"),
     _Row(errors.PayloadTooLargeError, code_pb2.RESOURCE_EXHAUSTED, "PAYLOAD_TOO_LARGE"),
     _Row(errors.DataCorruptionError, code_pb2.DATA_LOSS, "DATA_CORRUPTION"),
-    _Row(errors.StorageError, code_pb2.UNAVAILABLE, "STORAGE"),
+    _Row(errors.StorageError, code_pb2.INTERNAL, "STORAGE"),
     _Row(errors.StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),
     _Row(errors.DeadlineExceededError, code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     _Row(errors.StoreClosedError, code_pb2.UNAVAILABLE, "STORE_CLOSED"),
@@ -51,8 +55,8 @@ def has_status(error: Exception) -> TypeGuard[errors.SessionStoreError]:
 def to_status(error: errors.SessionStoreError) -> status_pb2.Status:
     """Return the status that carries `error`, which must have one, with all its facts."""
     row = next(_BY_ERROR[kind] for kind in type(error).__mro__ if kind in _BY_ERROR)
-    status = status_pb2.Status(code=row.code, message=str(error))
-    facts = {name: str(value) for name, value in error.facts().items()}
+    status = status_pb2.Status(code=row.code, message=_shortened(str(error)))
+    facts = {name: _shortened(str(value)) for name, value in error.facts().items()}
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN, metadata=facts))
     return status
 
@@ -72,6 +76,12 @@ def from_trailer(details: bytes) -> errors.SessionStoreError | None:
         return from_status(status_pb2.Status.FromString(details))
     except DecodeError:
         return None
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_TEXT_CHARACTERS:
+        return text
+    return f"{text[:MAX_TEXT_CHARACTERS]}… ({len(text)} characters)"
 
 
 def _rebuild(error: type[errors.SessionStoreError], facts: dict[str, str]) -> errors.SessionStoreError | None:

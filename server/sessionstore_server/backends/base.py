@@ -34,6 +34,9 @@ class Splice:
 
     append: Sequence[bytes] = ()
     keep: int | None = None
+    since: int | None = None
+    """The revision at which the caller saw the records that are kept; None: no matter which these are. The commit is a
+    StaleBaseError if the log was shortened after it, or is shorter than `keep`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +152,10 @@ class Backend(ABC):
         """Apply `change` to `key` as one unit, creating the key if it is absent.
 
         A change that is empty, or carries nothing but a request, is a commit too.
-        Errors: RevisionConflictError when `expected_revision` is given and is not the present one (0: the key
-        must be absent); RequestIdReusedError when the ledger has the id for another request; InvalidArgumentError
-        when a splice keeps more records than there are, or a blob that the change refers to is not stored;
-        StorageError when the medium fails. After an error nothing changed.
+        Errors: RevisionConflictError when `expected_revision` is given and is not the present one (0: the key must be
+        absent); StaleBaseError, see `Splice.since`; RequestIdReusedError when the ledger has the id for another
+        request; InvalidArgumentError when a splice keeps more records than there are, or a blob that the change
+        refers to is not stored; StorageError when the medium fails. After an error nothing changed.
         """
 
     @abstractmethod

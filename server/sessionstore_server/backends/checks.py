@@ -4,10 +4,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from sessionstore.errors import InvalidArgumentError, RevisionConflictError
+from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError
 from sessionstore_server.backends.base import MAX_ID_BYTES, Change, Key, LogRange, Request, Splice
 
 T = TypeVar("T")
+
+UNKNOWN_BLOBS_FIELD = "blobs"
+"""The field of the error of a change that refers to blobs that are not stored."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -87,6 +90,14 @@ def check_revision(key: Key, expected: int | None, actual: int) -> None:
         raise RevisionConflictError(key.id, expected, actual)
 
 
+def check_base(key: Key, name: str, splice: Splice, length: int, shortened_at: int | None) -> None:
+    """Refuse a splice made on records that are no longer there; `shortened_at` is None for a log that is absent."""
+    if splice.since is None:
+        return
+    if shortened_at is None or shortened_at > splice.since or length < (splice.keep or 0):
+        raise StaleBaseError(key.id, name)
+
+
 def kept_records(name: str, splice: Splice, length: int) -> int:
     """Return how many of the `length` records of the log `name` stay, or refuse to keep more than there are."""
     if splice.keep is None:
@@ -98,7 +109,7 @@ def kept_records(name: str, splice: Splice, length: int) -> int:
 
 def unknown_blobs(missing: Collection[str]) -> InvalidArgumentError:
     """Describe references to blobs that are not stored."""
-    return InvalidArgumentError("blobs", f"not stored: {', '.join(sorted(missing))}; put them first")
+    return InvalidArgumentError(UNKNOWN_BLOBS_FIELD, f"not stored: {', '.join(sorted(missing))}; put them first")
 
 
 def pick(names: Collection[str], wanted: Mapping[str, T]) -> dict[str, T]:

@@ -92,7 +92,7 @@ class MemoryBackend(Backend):
         if past := ledger.past_commit(entry.answers, change.request):
             return past
         checks.check_revision(key, expected_revision, entry.present_revision)
-        self._check_applies(entry, change)
+        self._check_applies(key, entry, change)
         self._entries[key] = entry
         self._apply(key, entry, change)
         return _remembered(entry, change.request)
@@ -200,10 +200,13 @@ class MemoryBackend(Backend):
         if not self._is_open:
             raise StoreClosedError(self.name)
 
-    def _check_applies(self, entry: _Entry, change: Change) -> None:
+    def _check_applies(self, key: Key, entry: _Entry, change: Change) -> None:
         for name, splice in change.logs.items():
             if splice is not None:
-                checks.kept_records(name, splice, len(entry.logs.get(name, _Log()).records))
+                log = entry.logs.get(name)
+                length = len(log.records) if log else 0
+                checks.check_base(key, name, splice, length, log.shortened_at if log else None)
+                checks.kept_records(name, splice, length)
         if missing := (change.blobs or frozenset()) - self._blobs.keys():
             raise checks.unknown_blobs(missing)
 

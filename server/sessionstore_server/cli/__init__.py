@@ -1,10 +1,13 @@
 """The command line: `sessionstore serve`, `ls`, `show`, `rm`, `import-a3s`, `export-a3s`."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line; what it needs is checked first."""
+    # The lines that gRPC itself writes are neither messages for people nor JSON for machines.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from sessionstore_server.cli.app import app
     except ModuleNotFoundError as error:

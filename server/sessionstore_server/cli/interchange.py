@@ -1,6 +1,7 @@
 """`sessionstore import-a3s` and `export-a3s`: sessions in and out of folders of the reference."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from sessionstore import SessionStore, open_store
 from sessionstore.interchange import Report
 from sessionstore.interchange import export_a3s as export_folder
 from sessionstore.interchange import import_a3s as import_folder
+from sessionstore_server.cli.rendering import printable_json
 from sessionstore_server.cli.running import StoreOption, run
 
 Transfer = Callable[[Path, SessionStore, Callable[[int, int], None]], Awaitable[Report]]
@@ -29,7 +31,7 @@ def import_a3s(
 
     Prints what came in, and what was skipped and why; if anything was, the exit status is 1. The folder is not changed.
     """
-    run(lambda: _transfer("importing", import_folder, folder, store, as_json))
+    run(lambda: _transfer("importing", import_folder, folder, open_store(store), as_json))
 
 
 def export_a3s(
@@ -42,17 +44,20 @@ def export_a3s(
     Files of the same ids are replaced, other files stay. Prints what went out, and what was skipped and why; if
     anything was, the exit status is 1.
     """
-    run(lambda: _transfer("exporting", export_folder, folder, store, as_json))
+    run(lambda: _transfer("exporting", export_folder, folder, open_store(store, create=False), as_json))
 
 
-async def _transfer(verb: str, transfer: Transfer, folder: Path, url: str, as_json: bool) -> None:
+async def _transfer(
+    verb: str, transfer: Transfer, folder: Path, opened: AbstractAsyncContextManager[SessionStore], as_json: bool
+) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    async with open_store(url) as store:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    async with opened as store:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(verb, total=None)
             report = await transfer(
                 folder, store, lambda done, total: progress.update(task, completed=done, total=total)
             )
-    typer.echo(report.to_json() if as_json else str(report))
+    typer.echo(printable_json(report.to_json()) if as_json else str(report))
     if report.skipped:
         raise typer.Exit(1)

@@ -27,16 +27,23 @@ _ROLE_STYLES = {"user": "bold green", "assistant": "bold cyan", "system": "bold 
 
 def printable(text: str) -> str:
     """Return `text` with every control character, other than line breaks and tabs, made visible and harmless."""
-    return "".join(
-        repr(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cf") and char not in _HARMLESS else char
-        for char in text
-    )
+    return "".join(repr(char)[1:-1] if _is_control(char) else char for char in text)
+
+
+def printable_line(text: str) -> str:
+    """Return `text` as one line, with nothing in it that moves the cursor."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def printable_json(text: str) -> str:
+    """Return the same JSON with the control characters escaped that JSON, but no terminal, takes as they are."""
+    return "".join(json.dumps(char)[1:-1] if _is_control(char) else char for char in text)
 
 
 def render_snapshot(snapshot: SessionSnapshot) -> RenderableType:
     """Return the session, its conversation and what is recorded beside it."""
     session = snapshot.session
-    head = Text(printable(session.id), style="bold")
+    head = Text(printable_line(session.id), style="bold")
     parts: list[RenderableType] = [head, *_facts(snapshot), Rule()]
     for message in session.messages:
         parts += [_role(message), Padding(Group(*map(_block, message.content)), (0, 0, 1, 2))]
@@ -61,7 +68,11 @@ def _facts(snapshot: SessionSnapshot) -> Iterator[Text]:
     }
     for name, value in facts.items():
         if value:
-            yield Text.assemble((f"  {name:<13}", "dim"), printable(value))
+            yield Text.assemble((f"  {name:<13}", "dim"), printable_line(value))
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf") and char not in _HARMLESS
 
 
 def _count(items: Sequence[object]) -> str:
@@ -69,7 +80,7 @@ def _count(items: Sequence[object]) -> str:
 
 
 def _role(message: Message) -> Text:
-    return Text(printable(message.role), style=_ROLE_STYLES.get(message.role, "bold"))
+    return Text(printable_line(message.role), style=_ROLE_STYLES.get(message.role, "bold"))
 
 
 def _block(block: ContentBlock) -> Text:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from sessionstore.errors import SessionStoreError
+from sessionstore_server.cli.rendering import printable
 
 StoreOption = Annotated[
     str,
@@ -27,5 +28,5 @@ def run(command: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def fail(message: str) -> NoReturn:
     """End the program with a message and status 1."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - what people read
+    print(f"error: {printable(message)}", file=sys.stderr)  # noqa: T201 - what people read
     raise typer.Exit(1)

@@ -8,7 +8,7 @@ import typer
 
 from sessionstore.opening import load_store_class
 from sessionstore_server.cli.running import StoreOption, run
-from sessionstore_server.logs import LogFormat, configure_logs
+from sessionstore_server.logs import LogFormat, LogLevel, configure_logs
 from sessionstore_server.server import DEFAULT_GRACE_SECONDS, running_server
 
 DEFAULT_STORE = "file:data"
@@ -28,8 +28,8 @@ def serve(
         LogFormat, typer.Option(envvar="SESSIONSTORE_LOG_FORMAT", help="How log lines look, on standard error.")
     ] = LogFormat.TEXT,
     log_level: Annotated[
-        str, typer.Option(envvar="SESSIONSTORE_LOG_LEVEL", help="debug, info, warning or error.")
-    ] = "info",
+        LogLevel, typer.Option(envvar="SESSIONSTORE_LOG_LEVEL", help="Which log lines are written: this and worse.")
+    ] = LogLevel.INFO,
 ) -> None:
     """Serve a store over gRPC until SIGTERM or Ctrl-C, then drain.
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from sessionstore import SessionStore, SessionSummary, open_store
-from sessionstore_server.cli.rendering import printable, render_snapshot
+from sessionstore_server.cli.rendering import printable_json, printable_line, render_snapshot
 from sessionstore_server.cli.running import StoreOption, fail, run
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
@@ -47,10 +47,10 @@ def rm(
 
 
 async def _ls(url: str, as_json: bool) -> None:
-    async with open_store(url) as store:
+    async with open_store(url, create=False) as store:
         if as_json:
             async for summary in _summaries(store):
-                typer.echo(summary.model_dump_json())
+                typer.echo(printable_json(summary.model_dump_json()))
             return
         table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
         async for summary in _summaries(store):
@@ -59,18 +59,18 @@ async def _ls(url: str, as_json: bool) -> None:
 
 
 async def _show(url: str, session_id: str, as_json: bool) -> None:
-    async with open_store(url) as store:
+    async with open_store(url, create=False) as store:
         snapshot = await store.load_snapshot(session_id)
     if snapshot is None:
         fail(f"there is no session {session_id!r}; `sessionstore ls` lists those there are")
     if as_json:
-        typer.echo(snapshot.model_dump_json(indent=2))
+        typer.echo(printable_json(snapshot.model_dump_json(indent=2)))
     else:
         Console().print(render_snapshot(snapshot))
 
 
 async def _rm(url: str, session_ids: list[str]) -> None:
-    async with open_store(url) as store:
+    async with open_store(url, create=False) as store:
         missing = [session_id for session_id in session_ids if not await store.exists(session_id)]
         if missing:
             fail(f"nothing was removed, since there is no session {', '.join(map(repr, missing))}")
@@ -91,8 +91,8 @@ async def _summaries(store: SessionStore) -> AsyncIterator[SessionSummary]:
 
 def _row(summary: SessionSummary) -> tuple[str, ...]:
     return (
-        printable(summary.id),
-        printable(summary.name),
+        printable_line(summary.id),
+        printable_line(summary.name),
         summary.state.value,
         str(summary.message_count),
         str(summary.total_tokens),

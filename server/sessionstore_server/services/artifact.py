@@ -1,18 +1,18 @@
 """Artifacts: a manifest in the session, the content in blobs that equal content shares."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sessionstore.errors import DataCorruptionError, InvalidArgumentError
 from sessionstore.v1 import artifact_pb2 as pb
 from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_ARTIFACTS, SAVE_ARTIFACTS
 from sessionstore.wire.records import ARTIFACT_MANIFEST
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, View
+from sessionstore_server.backends.base import Backend, Key, LogRange, View
 from sessionstore_server.services.checks import checked
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import ARTIFACTS, session_key
-from sessionstore_server.services.writes import commit
+from sessionstore_server.services.replacing import Wanted, commit_wanted
 
 
 class ArtifactService:
@@ -28,8 +28,8 @@ class ArtifactService:
     async def save_artifacts(self, request: pb.SaveArtifactsRequest, caller: Caller) -> pb.SaveArtifactsResponse:
         """Replace the artifacts of a session."""
         key = session_key(caller, request.session_id)
-        change = await replace_artifacts(self._backend, request.manifest)
-        return await commit(self._backend, key, change, request, pb.SaveArtifactsResponse)
+        wanted = wanted_artifacts(request.manifest)
+        return await commit_wanted(self._backend, key, wanted, request, pb.SaveArtifactsResponse)
 
     async def load_artifacts(self, request: pb.LoadArtifactsRequest, caller: Caller) -> pb.LoadArtifactsResponse:
         """Return the artifacts of a session with their content, the oldest first."""
@@ -39,25 +39,25 @@ class ArtifactService:
         return pb.LoadArtifactsResponse(present=True, revision=view.revision, manifest=manifest)
 
 
-async def replace_artifacts(backend: Backend, manifest: pb.ArtifactManifest) -> Change:
-    """Store the content of the artifacts and return the change that makes them all the artifacts of a session.
+def wanted_artifacts(manifest: pb.ArtifactManifest) -> Wanted:
+    """Return what a session holds that has these artifacts.
 
-    Content that is never committed is swept later. Errors: InvalidArgumentError for a faulty field, or for two
-    artifacts that differ and have the same uri (equal ones count once).
+    Errors: InvalidArgumentError for a faulty field, or for two artifacts that differ and have the same uri (equal ones
+    count once).
     """
     checked(ARTIFACT_MANIFEST, "manifest", manifest)
-    stored = storage_pb2.StoredArtifacts(retained_uris=sorted({uri for uri in manifest.retained_uris if uri}))
-    if manifest.HasField("unknown_fields_json"):
-        stored.unknown_fields_json = manifest.unknown_fields_json
+    stored = storage_pb2.StoredArtifacts(manifest=manifest)
+    del stored.manifest.artifacts[:], stored.manifest.retained_uris[:]
+    stored.manifest.retained_uris.extend(sorted({uri for uri in manifest.retained_uris if uri}))
     contents: dict[str, bytes] = {}
     for artifact in _distinct(manifest.artifacts):
         content = artifact.content.encode()
         digest = hashlib.sha256(content).hexdigest()
         contents[digest] = content
-        stored.artifacts.add(sha256=digest, artifact=artifact).artifact.ClearField("content")
-    for digest in await backend.missing_blobs(contents):
-        await backend.put_blob(digest, _once(contents[digest]))
-    return Change(documents={ARTIFACTS: stored.SerializeToString()}, blobs=frozenset(contents))
+        stored.sha256.append(digest)
+        stored.manifest.artifacts.add().CopyFrom(artifact)
+        stored.manifest.artifacts[-1].ClearField("content")
+    return Wanted(documents={ARTIFACTS: stored.SerializeToString()}, contents=contents)
 
 
 async def read_with_artifacts(
@@ -82,24 +82,16 @@ async def read_with_artifacts(
 
 async def _with_contents(backend: Backend, record: bytes) -> pb.ArtifactManifest:
     stored = storage_pb2.StoredArtifacts.FromString(record)
-    manifest = pb.ArtifactManifest(retained_uris=stored.retained_uris)
-    if stored.HasField("unknown_fields_json"):
-        manifest.unknown_fields_json = stored.unknown_fields_json
-    for entry in stored.artifacts:
-        content = b"".join([piece async for piece in backend.get_blob(entry.sha256)])
-        manifest.artifacts.add().CopyFrom(entry.artifact)
-        manifest.artifacts[-1].content = content.decode()
-    return manifest
+    for artifact, digest in zip(stored.manifest.artifacts, stored.sha256, strict=True):
+        content = b"".join([piece async for piece in backend.get_blob(digest)])
+        artifact.content = content.decode()
+    return stored.manifest
 
 
 def _distinct(artifacts: Sequence[pb.ToolArtifact]) -> Iterable[pb.ToolArtifact]:
     by_uri: dict[str, pb.ToolArtifact] = {}
     for position, artifact in enumerate(artifacts):
         if by_uri.setdefault(artifact.artifact_uri, artifact) != artifact:
-            problem = f"{artifact.artifact_uri!r} stands for other content already: give each artifact a uri of its own"
+            problem = "stands for another artifact already: give each one a uri of its own"
             raise InvalidArgumentError(field=f"manifest.artifacts[{position}].artifact_uri", problem=problem)
     return by_uri.values()
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

@@ -42,10 +42,7 @@ class CheckpointService:
     async def save(self, request: Any, caller: Caller) -> Message:  # noqa: ANN401 - the request of its method
         """Replace a checkpoint."""
         key = self._key(request, caller)
-        if getattr(request.checkpoint, self._id_field) != key.id:
-            raise InvalidArgumentError(
-                field=f"checkpoint.{self._id_field}", problem=f"must be {key.id!r} as in the request"
-            )
+        check_owner(request.checkpoint, self._id_field, key.id)
         record = checked(self._codec, "checkpoint", request.checkpoint)
         change = Change(documents={CHECKPOINT: record}, summary=b"")
         response: Message = await commit(self._backend, key, change, request, self._save.response)
@@ -78,6 +75,12 @@ class CheckpointService:
         record_id: str = getattr(request, self._id_field)
         check_part(self._id_field, record_id)
         return Key(caller.namespace, self._collection, record_id)
+
+
+def check_owner(checkpoint: Message, id_field: str, record_id: str) -> None:
+    """Refuse a checkpoint that belongs to another run or workflow than `record_id`."""
+    if getattr(checkpoint, id_field) != record_id:
+        raise InvalidArgumentError(field=f"checkpoint.{id_field}", problem=f"must be {record_id!r} as in the request")
 
 
 def loop_checkpoint_service(backend: Backend) -> CheckpointService:

@@ -30,6 +30,6 @@ def checked(codec: AnyCodec, field: str, message: Message) -> bytes:
     return message.SerializeToString()
 
 
-def checked_all(codec: AnyCodec, field: str, messages: Sequence[Message]) -> list[bytes]:
-    """Return the records that keep `messages`; see `checked`."""
-    return [checked(codec, f"{field}[{position}]", message) for position, message in enumerate(messages)]
+def checked_all(codec: AnyCodec, field: str, messages: Sequence[Message], first: int = 0) -> list[bytes]:
+    """Return the records that keep `messages`, which begin at `first` of the list `field`; see `checked`."""
+    return [checked(codec, f"{field}[{position}]", message) for position, message in enumerate(messages, first)]

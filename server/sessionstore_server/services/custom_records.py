@@ -14,6 +14,7 @@ from sessionstore.transport import Method
 from sessionstore.v1 import artifact_pb2
 from sessionstore.wire import methods, records
 from sessionstore_server.backends.checks import check_part
+from sessionstore_server.services.checkpoint import check_owner
 from sessionstore_server.services.checks import AnyCodec, parsed, parsed_all
 from sessionstore_server.services.handlers import Caller, Handler, HandlerTable
 from sessionstore_server.services.writes import expected_revision
@@ -126,14 +127,19 @@ class RecordServices:
         calls = _CHECKPOINTS[kind]
         refuse_expectation(self._store, request)
         await refuse_unless_kept(self._store, "checkpoints", f"save_{kind}")
-        checkpoint = parsed(calls.codec, "checkpoint", request.checkpoint)
-        await self._call("save", kind)(checked_id(request, calls.id_field), checkpoint)
+        record_id = checked_id(request, calls.id_field)
+        check_owner(request.checkpoint, calls.id_field, record_id)
+        await self._call("save", kind)(record_id, parsed(calls.codec, "checkpoint", request.checkpoint))
         return _response(calls.save)
 
     async def _load_checkpoint(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _CHECKPOINTS[kind]
-        found = await self._call("load", kind)(checked_id(request, calls.id_field))
-        return _response(calls.load) if found is None else _response(calls.load, checkpoint=calls.codec.to_proto(found))
+        record_id = checked_id(request, calls.id_field)
+        found = await self._call("load", kind)(record_id)
+        if found is None:
+            return _response(calls.load)
+        found.check_loadable(record_id)
+        return _response(calls.load, checkpoint=calls.codec.to_proto(found))
 
     async def _delete_checkpoint(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _CHECKPOINTS[kind]

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from sessionstore.pages import page_limit, page_position, page_token_after
 from sessionstore_server.backends.base import Backend, Listed
 from sessionstore_server.services.handlers import Caller
+
+PAGE_BYTES = 4 << 20
+"""A page ends when its summaries have this size, also if fewer are there than were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,13 @@ async def list_page(backend: Backend, caller: Caller, collection: str, page_size
     limit = page_limit(page_size)
     after = page_position(collection, page_token)
     entries = await backend.list(caller.namespace, collection, after, limit + 1)
-    if len(entries) <= limit:
+    shown = _within(entries[:limit], PAGE_BYTES)
+    if len(shown) == len(entries):
         return Page(entries, "")
-    return Page(entries[:limit], page_token_after(collection, entries[limit - 1].id))
+    return Page(shown, page_token_after(collection, shown[-1].id))
+
+
+def _within(entries: Sequence[Listed], size: int) -> Sequence[Listed]:
+    """Return as many entries, at least one, as have summaries of `size` bytes together."""
+    ends = accumulate(len(entry.summary) for entry in entries)
+    return entries[: max(1, sum(1 for end in ends if end <= size))]

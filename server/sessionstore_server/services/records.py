@@ -14,12 +14,12 @@ from sessionstore.wire.methods import (
     SAVE_VERIFICATION_REPORTS,
 )
 from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
-from sessionstore_server.backends.base import Backend, Change, LogRange, Splice
+from sessionstore_server.backends.base import Backend, LogRange
 from sessionstore_server.services.checks import AnyCodec, checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import SUBAGENT_TASKS, TRACES, VERIFICATION, session_key
+from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
-from sessionstore_server.services.writes import commit
 
 
 class RecordService:
@@ -40,9 +40,9 @@ class RecordService:
 
     async def save(self, request: Any, caller: Caller) -> Message:  # noqa: ANN401 - the request of its method
         """Replace the records of a session."""
-        change = Change(logs={self._log: replacement(self._codec, self._field, getattr(request, self._field))})
         key = session_key(caller, request.session_id)
-        response: Message = await commit(self._backend, key, change, request, self._save.response)
+        wanted = Wanted(logs={self._log: checked_all(self._codec, self._field, getattr(request, self._field))})
+        response: Message = await commit_wanted(self._backend, key, wanted, request, self._save.response)
         return response
 
     async def load(self, request: Any, caller: Caller) -> bytes:  # noqa: ANN401 - the request of its method
@@ -53,11 +53,6 @@ class RecordService:
             return b""
         response = self._load.response(present=True, revision=view.revision)
         return with_records(response, **{self._field: view.logs[self._log].records})
-
-
-def replacement(codec: AnyCodec, field: str, messages: Any) -> Splice:  # noqa: ANN401 - a repeated field
-    """Return the splice that keeps `messages` as all the records of a log."""
-    return Splice(append=checked_all(codec, field, messages), keep=0)
 
 
 def trace_service(backend: Backend) -> RecordService:

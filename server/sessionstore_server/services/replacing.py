@@ -1,56 +1,96 @@
-"""Replaces whole lists of records at the price of what changed: what is stored and stays is not written again."""
+"""Replaces whole documents and lists of records at the price of what changed.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+A service says what a key is to hold; what is stored already, and stays, is not written again. Content that is kept in
+blobs is stored before the commit that refers to it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from sessionstore.errors import StaleBaseError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, View
+from sessionstore.errors import InvalidArgumentError, StaleBaseError, StorageError
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, LogView, Splice, View
+from sessionstore_server.backends.checks import UNKNOWN_BLOBS_FIELD
 from sessionstore_server.services.writes import commit
 
 R = TypeVar("R", bound=Message)
 
-_ATTEMPTS = 5
+_ATTEMPTS = 100
 
 
-async def commit_replacing(
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What some documents and logs of a key are to hold; what is not named stays as it is."""
+
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    logs: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    below: str | None = None
+    """A prefix, ending in `/`, of names of which none may stay that is not wanted."""
+    summary: bytes | None = None
+    contents: Mapping[str, bytes] | None = None
+    """The content, by sha256, of all the blobs that the key is to refer to; None: these stay as they are."""
+
+    def change(self, view: View | None) -> Change:
+        """Return the change that leads there from what `view` shows of the same names."""
+        stored: Mapping[str, bytes] = view.documents if view else {}
+        stored_logs: Mapping[str, LogView] = view.logs if view else {}
+        documents: dict[str, bytes | None] = dict.fromkeys(_gone(self.below, stored, self.documents))
+        logs: dict[str, Splice | None] = dict.fromkeys(_gone(self.below, stored_logs, self.logs))
+        documents |= {name: record for name, record in self.documents.items() if stored.get(name) != record}
+        logs |= {name: _replaced(view, name, records) for name, records in self.logs.items()}
+        blobs = None if self.contents is None else frozenset(self.contents)
+        return Change(documents, logs, self.summary, blobs)
+
+
+async def commit_wanted(
     backend: Backend,
     key: Key,
-    names: tuple[Collection[str], Collection[str]],
-    change_of: Callable[[View | None], Change],
+    wanted: Wanted,
     request: Any,  # noqa: ANN401 - any write
     response: Callable[..., R],
+    digest: str | None = None,
 ) -> R:
-    """Commit the change that `change_of` makes of what the named documents and logs hold now.
+    """Commit what leads from what `key` holds to what is wanted; see `commit` for the other arguments.
 
-    Should another call shorten a log in between, it is made again; at last of nothing, which replaces everything.
+    Another call may shorten a log in between, or take the last reference to a blob; then it is tried again.
     """
-    documents, logs = names
+    prefix = (wanted.below,) if wanted.below else ()
     for _ in range(_ATTEMPTS):
-        view = await backend.read(key, documents, dict.fromkeys(logs, LogRange()))
+        await _store(backend, wanted.contents or {})
+        ranges = dict.fromkeys((*wanted.logs, *prefix), LogRange())
+        view = await backend.read(key, (*wanted.documents, *prefix), ranges)
         try:
-            return await commit(backend, key, change_of(view), request, response)
+            return await commit(backend, key, wanted.change(view), request, response, digest)
         except StaleBaseError:
             continue
-    return await commit(backend, key, change_of(None), request, response)
+        except InvalidArgumentError as error:
+            if error.field != UNKNOWN_BLOBS_FIELD:
+                raise
+    problem = "other calls changed it as fast as it was read"
+    raise StorageError(location=f"what is stored under {key.id!r}", problem=problem)
 
 
-def replaced(view: View | None, log: str, records: Sequence[bytes]) -> Splice:
-    """Return the splice after which `log` holds `records`, given what it holds in `view`."""
+def _gone(below: str | None, stored: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
+    if below is None:
+        return []
+    return [name for name in stored if name.startswith(below) and name not in wanted]
+
+
+def _replaced(view: View | None, log: str, records: Sequence[bytes]) -> Splice:
     if view is None or log not in view.logs:
         return Splice(append=records, keep=0)
-    kept = _common(view.logs[log].records, records)
+    pairs = zip(view.logs[log].records, records, strict=False)
+    kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return Splice(append=records[kept:], keep=kept, since=view.revision)
 
 
-def changed(view: View | None, documents: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """Return those of `documents` that are not in `view` as they are."""
-    stored: Mapping[str, bytes] = {} if view is None else view.documents
-    return {name: record for name, record in documents.items() if record is None or stored.get(name) != record}
+async def _store(backend: Backend, contents: Mapping[str, bytes]) -> None:
+    for digest in await backend.missing_blobs(contents):
+        await backend.put_blob(digest, _once(contents[digest]))
 
 
-def _common(stored: Sequence[bytes], records: Sequence[bytes]) -> int:
-    pairs = zip(stored, records, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

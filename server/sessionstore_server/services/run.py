@@ -7,12 +7,13 @@ from sessionstore.v1 import run_pb2 as pb
 from sessionstore.v1 import storage_pb2
 from sessionstore.wire.methods import LOAD_RUN_RECORDS, SAVE_RUN_RECORDS
 from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
-from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
+from sessionstore_server.backends.base import Backend, LogRange, View
+from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.checks import checked, checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_record, session_key
+from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
-from sessionstore_server.services.writes import commit
 
 
 class RunService:
@@ -27,8 +28,8 @@ class RunService:
 
     async def save_run_records(self, request: pb.SaveRunRecordsRequest, caller: Caller) -> pb.SaveRunRecordsResponse:
         """Replace the runs of a session."""
-        key, change = session_key(caller, request.session_id), replace_runs(request.run_records)
-        return await commit(self._backend, key, change, request, pb.SaveRunRecordsResponse)
+        key, wanted = session_key(caller, request.session_id), wanted_runs(request.run_records)
+        return await commit_wanted(self._backend, key, wanted, request, pb.SaveRunRecordsResponse)
 
     async def load_run_records(self, request: pb.LoadRunRecordsRequest, caller: Caller) -> bytes:
         """Return the runs of a session with all their events, in the order they were saved."""
@@ -40,23 +41,24 @@ class RunService:
         return with_records(response, run_records=stored_runs(view))
 
 
-def replace_runs(run_records: Sequence[pb.RunRecord]) -> Change:
-    """Return the change that keeps `run_records` as all the runs of a session.
+def wanted_runs(run_records: Sequence[pb.RunRecord]) -> Wanted:
+    """Return what a session holds that has these runs.
 
     Errors: InvalidArgumentError for a run id that is empty or occurs twice, or a record with a faulty field.
     """
-    documents: dict[str, bytes | None] = {RUN_PREFIX: None}
-    logs: dict[str, Splice | None] = {RUN_PREFIX: None}
+    documents: dict[str, bytes] = {}
+    logs: dict[str, list[bytes]] = {}
     index = storage_pb2.StoredRuns()
     for position, record in enumerate(run_records):
         field, run_id = f"run_records[{position}]", record.snapshot.id
+        check_part(f"{field}.snapshot.id", run_id)
         if run_record(run_id) in documents:
-            raise InvalidArgumentError(field=f"{field}.snapshot.id", problem=f"the run id {run_id!r} occurs twice")
-        logs[run_events(run_id)] = Splice(append=checked_all(RUN_EVENT, f"{field}.events", record.events), keep=0)
+            raise InvalidArgumentError(field=f"{field}.snapshot.id", problem="another run has this id already")
+        logs[run_events(run_id)] = checked_all(RUN_EVENT, f"{field}.events", record.events)
         record.ClearField("events")
         documents[run_record(run_id)] = checked(RUN_RECORD, field, record)
         index.run_ids.append(run_id)
-    return Change(documents={**documents, RUNS: index.SerializeToString()}, logs=logs)
+    return Wanted({**documents, RUNS: index.SerializeToString()}, logs, below=RUN_PREFIX)
 
 
 def stored_runs(view: View) -> list[bytes]:

@@ -13,6 +13,7 @@ from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import MESSAGES, SESSIONS, SNAPSHOT, session_key
 from sessionstore_server.services.keys import SESSION as SESSION_DOCUMENT
 from sessionstore_server.services.pages import list_page
+from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
 from sessionstore_server.services.writes import commit, delete
 
@@ -36,8 +37,11 @@ class SessionService:
     async def save_session(self, request: pb.SaveSessionRequest, caller: Caller) -> pb.SaveSessionResponse:
         """Replace the session; its records stay."""
         key = session_key(caller, request.session.id, field="session.id")
-        base = request.base if request.HasField("base") else None
-        change = replace_session(request.session, request.messages, base)
+        wanted = wanted_session(request.session, request.messages, request.base.message_count)
+        if not request.HasField("base"):
+            return await commit_wanted(self._backend, key, wanted, request, pb.SaveSessionResponse)
+        added = Splice(wanted.logs[MESSAGES], keep=request.base.message_count, since=request.base.revision)
+        change = Change(wanted.documents, {MESSAGES: added}, wanted.summary)
         return await commit(self._backend, key, change, request, pb.SaveSessionResponse)
 
     async def load_session(self, request: pb.LoadSessionRequest, caller: Caller) -> bytes:
@@ -79,19 +83,15 @@ class SessionService:
         return pb.ListSessionsResponse(sessions=summaries, next_page_token=page.next_page_token)
 
 
-def replace_session(
-    session: pb.SessionData, messages: Sequence[message_pb2.Message], base: pb.HeldMessages | None = None
-) -> Change:
-    """Return the change that keeps the session and its conversation, which begins with `base` if that is given.
+def wanted_session(session: pb.SessionData, messages: Sequence[message_pb2.Message], first_position: int = 0) -> Wanted:
+    """Return what a session holds; `messages` begin at `first_position` of its conversation.
 
     Errors: InvalidArgumentError that names the faulty field.
     """
-    kept = base.message_count if base is not None else 0
-    summary = SessionSummary.of(parsed(SESSION, "session", session), kept + len(messages))
-    records = checked_all(MESSAGE, "messages", messages)
-    return Change(
+    summary = SessionSummary.of(parsed(SESSION, "session", session), first_position + len(messages))
+    return Wanted(
         documents={SESSION_DOCUMENT: session.SerializeToString()},
-        logs={MESSAGES: Splice(records, keep=kept, since=base.revision if base is not None else None)},
+        logs={MESSAGES: checked_all(MESSAGE, "messages", messages, first_position)},
         summary=SESSION_SUMMARY.to_proto(summary).SerializeToString(),
     )
 

@@ -5,20 +5,21 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from sessionstore.model import SNAPSHOT_SCHEMA_VERSION
 from sessionstore.v1 import artifact_pb2, session_pb2
 from sessionstore.v1 import snapshot_pb2 as pb
 from sessionstore.wire.methods import LOAD_SNAPSHOT, SAVE_SNAPSHOT
 from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
-from sessionstore.wire.snapshot import SCHEMA_VERSION, ReceivedSnapshot, batches
-from sessionstore_server.backends.base import Backend, Change, LogRange, View
+from sessionstore.wire.snapshot import ReceivedSnapshot, batches
+from sessionstore_server.backends.base import Backend, LogRange, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.artifact import read_with_artifacts, replace_artifacts
+from sessionstore_server.services.artifact import read_with_artifacts, wanted_artifacts
+from sessionstore_server.services.checks import checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
-from sessionstore_server.services.records import replacement
+from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
-from sessionstore_server.services.run import replace_runs, stored_run_ids
-from sessionstore_server.services.session import replace_session
-from sessionstore_server.services.writes import commit
+from sessionstore_server.services.run import stored_run_ids, wanted_runs
+from sessionstore_server.services.session import wanted_session
 
 _LOGS = (keys.MESSAGES, keys.TRACES, keys.VERIFICATION, keys.SUBAGENT_TASKS, keys.RUN_PREFIX)
 _DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUNS, keys.RUN_PREFIX)
@@ -43,8 +44,10 @@ class SnapshotService:
             received.take(request)
         header, session = received.complete()
         key = keys.session_key(caller, header.session_id, field="header.session_id")
-        change = await _replace_everything(self._backend, header, session, received.lists)
-        return await commit(self._backend, key, change, header, pb.SaveSnapshotResponse, received.digest())
+        wanted = _wanted_snapshot(header, session, received.lists)
+        return await commit_wanted(
+            self._backend, key, wanted, header, pb.SaveSnapshotResponse, digest=received.digest()
+        )
 
     async def load_snapshot(self, request: pb.LoadSnapshotRequest, caller: Caller) -> AsyncIterator[bytes]:
         """Send the parts of a snapshot; none when the session was never saved."""
@@ -57,41 +60,42 @@ class SnapshotService:
             yield part
 
 
-async def _replace_everything(
-    backend: Backend, header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]]
-) -> Change:
-    base = replace_session(session, lists["messages"])
-    runs = replace_runs(lists["run_records"])
-    manifest = artifact_pb2.ArtifactManifest(
-        artifacts=lists["artifacts"], retained_uris=lists["retained_artifact_uris"]
+def _wanted_snapshot(
+    header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]]
+) -> Wanted:
+    base = wanted_session(session, lists["messages"])
+    runs = wanted_runs(lists["run_records"])
+    artifacts = wanted_artifacts(
+        artifact_pb2.ArtifactManifest(artifacts=lists["artifacts"], retained_uris=lists["retained_artifact_uris"])
     )
-    artifacts = await replace_artifacts(backend, manifest)
-    kept_header = pb.SnapshotHeader()
-    kept_header.CopyFrom(header)
-    for field in ("expected_revision", "request_id"):
-        kept_header.ClearField(field)
-    return Change(
-        documents={
-            **base.documents,
-            **runs.documents,
-            **artifacts.documents,
-            keys.SNAPSHOT: kept_header.SerializeToString(),
-        },
+    return Wanted(
+        documents={**base.documents, **runs.documents, **artifacts.documents, keys.SNAPSHOT: _kept_header(header)},
         logs={
             **base.logs,
             **runs.logs,
-            keys.TRACES: replacement(TRACE_EVENT, "trace_events", lists["trace_events"]),
-            keys.VERIFICATION: replacement(VERIFICATION_REPORT, "verification_reports", lists["verification_reports"]),
-            keys.SUBAGENT_TASKS: replacement(SUBAGENT_TASK, "subagent_tasks", lists["subagent_tasks"]),
+            keys.TRACES: checked_all(TRACE_EVENT, "trace_events", lists["trace_events"]),
+            keys.VERIFICATION: checked_all(VERIFICATION_REPORT, "verification_reports", lists["verification_reports"]),
+            keys.SUBAGENT_TASKS: checked_all(SUBAGENT_TASK, "subagent_tasks", lists["subagent_tasks"]),
         },
+        below=runs.below,
         summary=base.summary,
-        blobs=artifacts.blobs,
+        contents=artifacts.contents,
     )
+
+
+def _kept_header(header: pb.SnapshotHeader) -> bytes:
+    kept = pb.SnapshotHeader()
+    kept.CopyFrom(header)
+    for field in ("expected_revision", "request_id"):
+        kept.ClearField(field)
+    return kept.SerializeToString()
 
 
 def _parts(session_id: str, view: View, manifest: artifact_pb2.ArtifactManifest) -> Iterator[bytes]:
     header = pb.SnapshotHeader.FromString(view.documents.get(keys.SNAPSHOT, b""))
-    header.MergeFrom(pb.SnapshotHeader(session_id=session_id, revision=view.revision, schema_version=SCHEMA_VERSION))
+    header.MergeFrom(
+        pb.SnapshotHeader(session_id=session_id, revision=view.revision, schema_version=SNAPSHOT_SCHEMA_VERSION)
+    )
     yield pb.LoadSnapshotResponse(header=header).SerializeToString()
     yield with_records(pb.LoadSnapshotResponse(), session=[view.documents[keys.SESSION]])
     yield from _list_parts("messages", pb.SnapshotMessages(), _records(view, keys.MESSAGES))

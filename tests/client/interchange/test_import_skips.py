@@ -226,7 +226,7 @@ async def test_what_a_store_does_not_keep_is_reported_and_never_dropped(folder, 
     assert sorted(store.sessions) == ["plain", "tenant/team\\..\\🦊"]
     assert len(report.skipped) == 8
     assert all(
-        "the store refuses it: the store 'unknown' does not keep what save_" in note.reason for note in report.skipped
+        "the store refuses it: the store 'unknown' does not offer save_" in note.reason for note in report.skipped
     )
     # Saving no trace events, as the session `plain` has, is refused by no store.
     assert report.documents == {"sessions": 2, "trace_events": 1}

@@ -118,11 +118,14 @@ def _removed(folder: Folder, name: str) -> None:
 
 
 def _kept_records(state: State, change: Change) -> dict[str, int]:
-    return {
-        name: checks.kept_records(name, splice, state.logs[name].end.records if name in state.logs else 0)
-        for name, splice in change.logs.items()
-        if splice is not None
-    }
+    kept = {}
+    for name, splice in change.logs.items():
+        if splice is not None:
+            log = state.logs.get(name)
+            length = log.end.records if log else 0
+            checks.check_base(state.key, name, splice, length, log.shortened_at if log else None)
+            kept[name] = checks.kept_records(name, splice, length)
+    return kept
 
 
 def _written(folder: Folder, state: State, name: str, keep: int, lines: list[bytes]) -> Log:
