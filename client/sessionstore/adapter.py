@@ -77,7 +77,7 @@ class ServiceAdapter(SessionStore):
 
     @override
     async def list(self) -> builtins.list[str]:
-        return [entry.id async for page in self._pages(methods.LIST_SESSIONS) for entry in page.sessions]
+        return [session_id async for page in self._pages(methods.LIST_SESSIONS) for session_id in _ids(page)]
 
     @override
     async def exists(self, session_id: str) -> bool:
@@ -112,7 +112,13 @@ class ServiceAdapter(SessionStore):
         return SessionPage(
             sessions=[records.SESSION_SUMMARY.from_proto(summary) for summary in response.sessions],
             next_page_token=response.next_page_token,
+            unreachable=tuple(response.unreachable),
         )
+
+    @override
+    async def list_unsaved(self) -> builtins.list[str]:
+        pages = self._pages(methods.LIST_SESSIONS, unsaved=True)
+        return [session_id async for page in pages for session_id in _ids(page)]
 
     @override
     async def save_snapshot(self, snapshot: SessionSnapshot, *, expected_revision: int | None = None) -> int:
@@ -298,8 +304,8 @@ class ServiceAdapter(SessionStore):
     async def _read(self, method: Method[Q, A], **values: object) -> A:
         return await self._transport.unary(method, build(method.request, **values))
 
-    async def _pages(self, method: Method[Any, A]) -> AsyncIterator[A]:
-        request = method.request(page_size=MAX_PAGE_SIZE)
+    async def _pages(self, method: Method[Any, A], **values: object) -> AsyncIterator[A]:
+        request = build(method.request, page_size=MAX_PAGE_SIZE, **values)
         while True:
             page: Any = await self._transport.unary(method, request)
             yield page
@@ -317,6 +323,10 @@ async def _snapshot_parts(
             if expected_revision is not None:
                 part.header.expected_revision = expected_revision
         yield part
+
+
+def _ids(page: session_pb2.ListSessionsResponse) -> builtins.list[str]:
+    return sorted([*(session.id for session in page.sessions), *page.unreachable])
 
 
 def _new_request_id() -> str:

@@ -134,7 +134,7 @@ class SessionStore(ABC):
 
     @abstractmethod
     async def list(self) -> builtins.list[str]:
-        """Return the ids of all saved sessions, sorted by their UTF-8 bytes."""
+        """Return the ids of all saved sessions, sorted by their UTF-8 bytes, those that cannot be read among them."""
 
     @abstractmethod
     async def exists(self, session_id: str) -> bool:
@@ -189,6 +189,10 @@ class SessionStore(ABC):
             sessions=tuple(SessionSummary.of(session) for session in sessions if session is not None),
             next_page_token=page_token_after("sessions", ids[limit - 1]) if len(ids) > limit else "",
         )
+
+    async def list_unsaved(self) -> builtins.list[str]:
+        """Return the ids under which records were saved, but no session, sorted by their UTF-8 bytes."""
+        return []
 
     # A whole generation: the session with all its records.
 

@@ -1,5 +1,6 @@
 """Assembles and runs the gRPC server, and drains it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from sessionstore.channel import SERVER_OPTIONS
-from sessionstore.errors import InvalidArgumentError
+from sessionstore.errors import InvalidArgumentError, SessionStoreError
 from sessionstore.store import SessionStore
 from sessionstore_server.rpc import generic_handlers
 from sessionstore_server.services.custom import services_of_store
@@ -18,6 +19,8 @@ from sessionstore_server.services.handlers import Services
 from sessionstore_server.stores import LocalSessionStore
 
 DEFAULT_GRACE_SECONDS = 10.0
+SWEEP_SECONDS = 3600.0
+"""How often a server removes what nothing refers to any more."""
 _MAX_PORT = 65_535
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -49,12 +52,25 @@ async def running_server(
         await server.start()
         await _set_health(status, services, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", address=address, store=services.name)
-        yield RunningServer(address)
+        sweeping = asyncio.create_task(_sweep_regularly(services))
+        try:
+            yield RunningServer(address)
+        finally:
+            sweeping.cancel()
     finally:
         await _set_health(status, services, health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.stop(grace_seconds)
         await services.aclose()
         _log.info("stopped", store=services.name)
+
+
+async def _sweep_regularly(services: Services) -> None:
+    while True:
+        try:
+            await services.sweep()
+        except SessionStoreError as error:
+            _log.warning("sweep failed", problem=str(error))
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 def _services(store: SessionStore) -> Services:

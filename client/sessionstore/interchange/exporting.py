@@ -3,11 +3,14 @@
 import asyncio
 from pathlib import Path, PurePosixPath
 
+from pydantic import ValidationError
+
 from sessionstore.interchange.document import DOCUMENT_TYPES, REFUSALS, DocumentError
 from sessionstore.interchange.layout import RECORDS, Kind, current_place, legacy_place
 from sessionstore.interchange.report import SNAPSHOTS, Progress, Report
 from sessionstore.interchange.target import TargetFolder
 from sessionstore.model import SessionData, SessionSnapshot
+from sessionstore.model.document import check_document
 from sessionstore.store import SessionStore
 
 
@@ -15,7 +18,7 @@ async def export_a3s(folder: Path, store: SessionStore, progress: Progress) -> R
     """Write every session and checkpoint of the store into `folder`, in the reference's current layout, and report.
 
     A session that was saved as a snapshot becomes one document; of any other each kind of records that was saved
-    becomes a document beside it. Records whose session was never saved are not exported: no store lists them.
+    becomes a document beside it, also of records whose session was never saved.
 
     The current files of an id that is exported are replaced, or removed when the store has nothing for them; all
     other files stay. The folder is not locked: no agent should be using it. `progress` counts sessions and
@@ -26,6 +29,7 @@ async def export_a3s(folder: Path, store: SessionStore, progress: Progress) -> R
     export = _Export(target, store)
     wanted = [
         *((Kind.SESSIONS, session_id) for session_id in await store.list()),
+        *((None, session_id) for session_id in await store.list_unsaved()),
         *((Kind.LOOP_CHECKPOINTS, run_id) for run_id in await store.list_loop_checkpoints()),
         *((Kind.WORKFLOW_CHECKPOINTS, workflow_id) for workflow_id in await store.list_workflow_checkpoints()),
     ]
@@ -41,10 +45,10 @@ class _Export:
         self._target, self._store = target, store
         self.report = Report("exported")
 
-    async def item(self, kind: Kind, document_id: str) -> None:
-        """Write a checkpoint, or a session with its records."""
-        content = await self._document(kind, document_id)
-        if isinstance(content, SessionData):
+    async def item(self, kind: Kind | None, document_id: str) -> None:
+        """Write a checkpoint, a session with its records, or (None) records whose session was never saved."""
+        content = None if kind is None else await self._document(kind, document_id)
+        if kind is None or isinstance(content, SessionData):
             for records in RECORDS:
                 await self._document(records, document_id)
 
@@ -67,7 +71,12 @@ class _Export:
         return content
 
     def _write(self, kind: Kind, path: PurePosixPath, content: object) -> None:
-        self._target.write(path, DOCUMENT_TYPES[kind].write(content))
+        text = DOCUMENT_TYPES[kind].write(content)
+        try:
+            check_document(text, kind.label, unique_keys=False)
+        except ValidationError as error:
+            raise DocumentError(f"no reader would take it: {error.errors()[0]['msg']}") from error
+        self._target.write(path, text)
 
     def _clear(self, kind: Kind, session_id: str) -> None:
         """See to it that the folder has no records of the kind either."""

@@ -51,3 +51,5 @@ class SessionPage(FrozenModel, extra="forbid"):
 
     sessions: tuple[SessionSummary, ...]
     next_page_token: Str = ""
+    unreachable: tuple[Str, ...] = ()
+    """The ids of sessions that belong to this page and cannot be read; loading one tells what is damaged."""

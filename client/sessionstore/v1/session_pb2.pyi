@@ -720,17 +720,21 @@ class ListSessionsRequest(google.protobuf.message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    UNSAVED_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """The most sessions to return. 0: 100. Above 1000 it counts as 1000."""
     page_token: builtins.str
     """The token of the page before. Empty: the first page."""
+    unsaved: builtins.bool
+    """List instead the ids under which records were saved, but no session; only the ids of their summaries are set."""
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        unsaved: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "unsaved", b"unsaved"]) -> None: ...
 
 Global___ListSessionsRequest: typing_extensions.TypeAlias = ListSessionsRequest
 
@@ -742,16 +746,22 @@ class ListSessionsResponse(google.protobuf.message.Message):
 
     SESSIONS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    UNREACHABLE_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """The token of the page that follows. Empty: this was the last one."""
     @property
     def sessions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SessionSummary]: ...
+    @property
+    def unreachable(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The ids of sessions that belong to this page and cannot be read; loading one tells what is damaged."""
+
     def __init__(
         self,
         *,
         sessions: collections.abc.Iterable[Global___SessionSummary] | None = ...,
         next_page_token: builtins.str = ...,
+        unreachable: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions", "unreachable", b"unreachable"]) -> None: ...
 
 Global___ListSessionsResponse: typing_extensions.TypeAlias = ListSessionsResponse

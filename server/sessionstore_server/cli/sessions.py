@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from sessionstore import SessionStore, SessionSummary, open_store
+from sessionstore import SessionPage, SessionStore, SessionSummary, open_store
 from sessionstore_server.cli.rendering import printable_json, printable_line, render_snapshot
 from sessionstore_server.cli.running import StoreOption, fail, run
 
@@ -47,15 +47,20 @@ def rm(
 
 
 async def _ls(url: str, as_json: bool) -> None:
+    unreachable: list[str] = []
+    table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
     async with open_store(url, create=False) as store:
-        if as_json:
-            async for summary in _summaries(store):
-                typer.echo(printable_json(summary.model_dump_json()))
-            return
-        table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
-        async for summary in _summaries(store):
-            table.add_row(*_row(summary))
-    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES).print(table)
+        async for page in _pages(store):
+            unreachable += page.unreachable
+            for summary in page.sessions:
+                if as_json:
+                    typer.echo(printable_json(summary.model_dump_json()))
+                else:
+                    table.add_row(*_row(summary))
+    if not as_json:
+        Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES).print(table)
+    if unreachable:
+        fail(f"damaged, and therefore not shown: {', '.join(map(repr, unreachable))}; `show` tells more")
 
 
 async def _show(url: str, session_id: str, as_json: bool) -> None:
@@ -78,12 +83,11 @@ async def _rm(url: str, session_ids: list[str]) -> None:
             await store.delete(session_id)
 
 
-async def _summaries(store: SessionStore) -> AsyncIterator[SessionSummary]:
+async def _pages(store: SessionStore) -> AsyncIterator[SessionPage]:
     token = ""
     while True:
         page = await store.list_sessions(page_token=token)
-        for summary in page.sessions:
-            yield summary
+        yield page
         token = page.next_page_token
         if not token:
             return

@@ -1,5 +1,7 @@
 """Puts the services over a backend together."""
 
+from functools import partial
+
 from sessionstore_server.backends.base import Backend
 from sessionstore_server.services.artifact import ArtifactService
 from sessionstore_server.services.checkpoint import loop_checkpoint_service, workflow_checkpoint_service
@@ -9,6 +11,11 @@ from sessionstore_server.services.run import RunService
 from sessionstore_server.services.session import SessionService
 from sessionstore_server.services.snapshot import SnapshotService
 from sessionstore_server.services.system import SystemService
+
+UNCOMMITTED_SECONDS = 24 * 3600.0
+"""How long content is kept that was stored and never committed."""
+DELETED_SECONDS = 7 * 24 * 3600.0
+"""How long a deleted session is known to have been, so that late repeats of requests find it deleted."""
 
 
 def services_over(backend: Backend) -> Services:
@@ -28,4 +35,9 @@ def services_over(backend: Backend) -> Services:
     handlers: HandlerTable = {
         method: handler for service in resources for method, handler in service.handlers().items()
     }
-    return Services(backend.name, handlers, backend.open, backend.aclose)
+    return Services(backend.name, handlers, backend.open, backend.aclose, partial(_sweep, backend))
+
+
+async def _sweep(backend: Backend) -> None:
+    await backend.sweep_blobs(UNCOMMITTED_SECONDS)
+    await backend.sweep_deleted(DELETED_SECONDS)

@@ -27,7 +27,11 @@ from sessionstore_server.services.repeats import Repeats
 def services_of_store(store: SessionStore) -> Services:
     """Return all services, keeping their data in `store`."""
     handlers = Repeats().wrap({**_SessionServices(store).handlers(), **RecordServices(store).handlers()})
-    return Services(store.backend_name, handlers, store.__aenter__, store.aclose)
+    return Services(store.backend_name, handlers, store.__aenter__, store.aclose, sweep=_nothing)
+
+
+async def _nothing() -> None:
+    """Sweep nothing: how such a store keeps its data is its own affair."""
 
 
 class _SessionServices:
@@ -84,9 +88,14 @@ class _SessionServices:
     async def _list_sessions(
         self, request: session_pb2.ListSessionsRequest, _: Caller
     ) -> session_pb2.ListSessionsResponse:
+        if request.unsaved:
+            summaries = [session_pb2.SessionSummary(id=session_id) for session_id in await self._store.list_unsaved()]
+            return session_pb2.ListSessionsResponse(sessions=summaries)
         page = await self._store.list_sessions(request.page_size, request.page_token)
         summaries = [records.SESSION_SUMMARY.to_proto(summary) for summary in page.sessions]
-        return session_pb2.ListSessionsResponse(sessions=summaries, next_page_token=page.next_page_token)
+        return session_pb2.ListSessionsResponse(
+            sessions=summaries, next_page_token=page.next_page_token, unreachable=page.unreachable
+        )
 
     async def _save_snapshot(
         self, requests: AsyncIterable[snapshot_pb2.SaveSnapshotRequest], _: Caller

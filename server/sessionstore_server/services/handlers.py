@@ -36,3 +36,5 @@ class Services:
     """Make the store ready; called once, before the first handler."""
     aclose: Callable[[], Awaitable[object]]
     """Release the store; calling twice is allowed."""
+    sweep: Callable[[], Awaitable[object]]
+    """Remove what nothing refers to any more."""

@@ -20,15 +20,20 @@ class Page:
     next_page_token: str
 
 
-async def list_page(backend: Backend, caller: Caller, collection: str, page_size: int, page_token: str) -> Page:
-    """Read one page of a collection. Errors: InvalidArgumentError for a bad size or token."""
-    limit = page_limit(page_size)
-    after = page_position(collection, page_token)
-    entries = await backend.list(caller.namespace, collection, after, limit + 1)
+async def list_page(
+    backend: Backend, caller: Caller, collection: str, page_size: int, page_token: str, *, summarized: bool = True
+) -> Page:
+    """Read one page of a collection: of the keys that have a summary, or of those that have none.
+
+    Errors: InvalidArgumentError for a bad size or token.
+    """
+    limit, listed = page_limit(page_size), collection if summarized else f"{collection} without summary"
+    after = page_position(listed, page_token)
+    entries = await backend.list(caller.namespace, collection, after, limit + 1, summarized=summarized)
     shown = _within(entries[:limit], PAGE_BYTES)
     if len(shown) == len(entries):
         return Page(entries, "")
-    return Page(shown, page_token_after(collection, shown[-1].id))
+    return Page(shown, page_token_after(listed, shown[-1].id))
 
 
 def _within(entries: Sequence[Listed], size: int) -> Sequence[Listed]:

@@ -78,9 +78,14 @@ class SessionService:
 
     async def list_sessions(self, request: pb.ListSessionsRequest, caller: Caller) -> pb.ListSessionsResponse:
         """Return a page of summaries."""
-        page = await list_page(self._backend, caller, SESSIONS, request.page_size, request.page_token)
-        summaries = [_summary(entry) for entry in page.entries]
-        return pb.ListSessionsResponse(sessions=summaries, next_page_token=page.next_page_token)
+        page = await list_page(
+            self._backend, caller, SESSIONS, request.page_size, request.page_token, summarized=not request.unsaved
+        )
+        return pb.ListSessionsResponse(
+            sessions=[_summary(entry) for entry in page.entries if entry.damage is None],
+            next_page_token=page.next_page_token,
+            unreachable=[entry.id for entry in page.entries if entry.damage is not None],
+        )
 
 
 def wanted_session(session: pb.SessionData, messages: Sequence[message_pb2.Message], first_position: int = 0) -> Wanted:
@@ -104,5 +109,5 @@ def _begins_with(messages: LogView, held: pb.HeldMessages) -> bool:
 
 def _summary(entry: Listed) -> pb.SessionSummary:
     summary = pb.SessionSummary.FromString(entry.summary)
-    summary.revision = entry.revision
+    summary.id, summary.revision = entry.id, entry.revision
     return summary

@@ -127,12 +127,12 @@ async def test_a_session_that_is_deleted_meanwhile_is_reported(folder, target, p
     assert target.files().keys() == folder.files().keys() - {PLAIN, PLAIN_TRACES}
 
 
-async def test_records_of_a_session_that_was_never_saved_are_not_exported(target, progress):
+async def test_records_of_a_session_that_was_never_saved_are_exported_too(target, progress):
     async with MemorySessionStore() as store:
         await store.save_trace_events("early", [])
         report = await export_a3s(target.path, store, progress)
-    assert target.files() == {}
-    assert report.documents == {}
+    assert target.files() == {target.current("traces", "early"): b"[]"}
+    assert report.documents == {"trace_events": 1}
 
 
 async def test_a_snapshot_that_is_saved_again_stays_one_document(store, target, progress):
