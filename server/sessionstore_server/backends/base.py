@@ -118,6 +118,8 @@ class Listed:
     id: str
     revision: int
     summary: bytes
+    damage: str | None = None
+    """Why the key cannot be read; its revision and summary are not known then. None: it can."""
 
 
 class Backend(ABC):
@@ -185,8 +187,13 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
-        """Return up to `limit` keys with a summary, by id in the order of its UTF-8 bytes, after `after`."""
+    async def list(
+        self, namespace: str, collection: str, after: str | None, limit: int, *, summarized: bool = True
+    ) -> Sequence[Listed]:
+        """Return up to `limit` keys with a summary, by id in the order of its UTF-8 bytes, after `after`.
+
+        Damaged keys are among them. Without `summarized`, return instead the keys that have no summary.
+        """
 
     @abstractmethod
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:

@@ -142,15 +142,18 @@ class MemoryBackend(Backend):
         return len(old)
 
     @override
-    async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
+    async def list(
+        self, namespace: str, collection: str, after: str | None, limit: int, *, summarized: bool = True
+    ) -> Sequence[Listed]:
         self._check_open()
         checks.check_part("namespace", namespace)
         checks.check_part("collection", collection)
         listed = [
-            Listed(key.id, entry.revision, entry.summary)
+            Listed(key.id, entry.revision, entry.summary or b"")
             for key, entry in self._entries.items()
             if (key.namespace, key.collection) == (namespace, collection)
-            and entry.summary is not None
+            and entry.exists
+            and (entry.summary is not None) is summarized
             and (after is None or key.id > after)
         ]
         # Text compares by code point, which is the order of its UTF-8 bytes.

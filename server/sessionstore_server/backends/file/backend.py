@@ -119,10 +119,12 @@ class FileBackend(Backend):
         return await self._run(self._disk.keys.sweep_deleted, min_age_seconds)
 
     @override
-    async def list(self, namespace: str, collection: str, after: str | None, limit: int) -> Sequence[Listed]:
+    async def list(
+        self, namespace: str, collection: str, after: str | None, limit: int, *, summarized: bool = True
+    ) -> Sequence[Listed]:
         checks.check_part("namespace", namespace)
         checks.check_part("collection", collection)
-        return await self._run(self._disk.keys.page, namespace, collection, after, limit)
+        return await self._run(self._disk.keys.page, namespace, collection, after, limit, summarized)
 
     @override
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:

@@ -65,14 +65,16 @@ class Keys:
         latest = time.time() - min_age_seconds
         return sum(self._sweep(key, latest) for key in self._tombstones.keys(latest))
 
-    def page(self, namespace: str, collection: str, after: str | None, limit: int) -> list[Listed]:
-        """See `Backend.list`; keys that cannot be read are left out and reported."""
+    def page(self, namespace: str, collection: str, after: str | None, limit: int, summarized: bool) -> list[Listed]:
+        """See `Backend.list`."""
         page: list[Listed] = []
         # Text compares by code point, which is the order of its UTF-8 bytes.
         for id_ in sorted(self._ids(namespace, collection)):
             if len(page) >= limit:
                 break
-            if (after is None or id_ > after) and (listed := self._listed(Key(namespace, collection, id_))):
+            if after is not None and id_ <= after:
+                continue
+            if listed := self._listed(Key(namespace, collection, id_), summarized):
                 page.append(listed)
         return page
 
@@ -189,12 +191,11 @@ class Keys:
                     raise
                 before = (error, position)
 
-    def _listed(self, key: Key) -> Listed | None:
+    def _listed(self, key: Key, summarized: bool) -> Listed | None:
         try:
-            return self._read(key, Reader.listed)
+            return self._read(key, lambda reader: reader.listed(summarized))
         except SessionStoreError as error:
-            _logger.warning("left a key out of a list: %s", error)
-            return None
+            return Listed(key.id, 0, b"", damage=str(error)) if summarized else None
 
     def _ids(self, namespace: str, collection: str) -> list[str]:
         try:

@@ -30,10 +30,12 @@ class Reader:
             {name: self._log(name, span) for name, span in checks.pick(state.logs, ranges).items()},
         )
 
-    def listed(self) -> Listed | None:
-        """Return what a list shows, if anything."""
+    def listed(self, summarized: bool) -> Listed | None:
+        """Return what a list of the keys with a summary shows, or of those without, if anything."""
         state = self._state
         if state.summary is None:
+            return None if summarized else Listed(state.key.id, state.revision, b"")
+        if not summarized:
             return None
         summary = self._record("summary", state.summary.json.encode(), COMMITS, state.summary.line)
         return Listed(state.key.id, state.revision, summary)
