@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError
@@ -49,7 +50,7 @@ def checked_change(change: Change) -> Change:
     return Change(
         {name: None if record is None else bytes(record) for name, record in change.documents.items()},
         {
-            name: splice and Splice(tuple(map(bytes, splice.append)), splice.keep)
+            name: splice and replace(splice, append=tuple(map(bytes, splice.append)))
             for name, splice in change.logs.items()
         },
         None if change.summary is None else bytes(change.summary),

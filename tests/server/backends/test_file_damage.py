@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sessionstore.errors import DataCorruptionError, UnsupportedVersionError
-from sessionstore_server.backends.base import Change, Key, LogRange, Splice, View
+from sessionstore_server.backends.base import Change, Key, Listed, LogRange, Splice, View
 from sessionstore_server.backends.file import FileBackend, RecordCodec, lines
 from sessionstore_server.backends.file.names import folder_name
 
@@ -75,17 +75,64 @@ async def test_a_log_append_cut_at_every_byte(
         await check_goes_on(root, key, caplog)
 
 
-@pytest.mark.parametrize("garbage", [b"\0" * 50, b"\0" * 50 + b"\n", b'{"revision":4}\n', b"\n", b"\xff\n"])
-async def test_a_last_line_without_its_checksum(root: Path, folder: Path, key: Key, garbage: bytes) -> None:
+@pytest.mark.parametrize("garbage", [b"\0" * 50, b'{"revision":4\0\0\0}\n', b'{"revision":4}'])
+async def test_an_interrupted_last_line(
+    root: Path, folder: Path, key: Key, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each reader says once that it passed over it, and the next commit cuts it off."""
     await three_commits(root, key)
     with (folder / "commits.jsonl").open("ab") as file:
         file.write(garbage)
     backend = FileBackend(root)
     await backend.open()
-    assert (await read(backend, key)).revision == 3
+    for _ in range(3):
+        assert (await read(backend, key)).revision == 3
+    assert caplog.text.count(f"passed over the end of {folder}/commits.jsonl") == 1
     assert (await backend.commit(key, Change())).revision == 4
     assert (await read(backend, key)).revision == 4
+    assert garbage not in (folder / "commits.jsonl").read_bytes()
     await backend.aclose()
+
+
+async def test_a_whole_last_line_that_is_wrong(root: Path, folder: Path, key: Key) -> None:
+    """It was acknowledged, so it is damage wherever its bytes changed, and what it names stays."""
+    backend = FileBackend(root)
+    await backend.open()
+    await backend.commit(key, Change({"session": b"1"}, {"messages": Splice([b"1", b"2"])}))
+    await backend.commit(key, Change({"session": b"2"}, {"messages": Splice([b"3"], keep=1)}))
+    await backend.aclose()
+    await backend.open()
+    whole = (folder / "commits.jsonl").read_bytes()
+    for position in range(whole.index(b"\n") + 1, len(whole) - 1, 3):
+        flip(folder / "commits.jsonl", position)
+        before = contents(folder)
+        for call in (backend.read(key), backend.commit(key, Change({"session": b"3"}))):
+            with pytest.raises(DataCorruptionError, match=f"{folder}/commits.jsonl line 2"):
+                await call
+        assert contents(folder) == before
+        assert {"messages.jsonl", "messages.2.jsonl"} & set(before) == {"messages.2.jsonl"}
+        (folder / "commits.jsonl").write_bytes(whole)
+    assert (await read(backend, key)).documents["session"] == b"2"
+    await backend.aclose()
+
+
+@pytest.mark.parametrize("garbage", [b'{"revision":4}\n', b"\n", b"\xff\n", b"\0\n{", b"\0\n\n"])
+async def test_a_line_that_no_write_leaves(root: Path, folder: Path, key: Key, garbage: bytes) -> None:
+    await three_commits(root, key)
+    with (folder / "commits.jsonl").open("ab") as file:
+        file.write(garbage)
+    before = contents(folder)
+    backend = FileBackend(root)
+    await backend.open()
+    for call in (backend.read(key), backend.commit(key, Change()), backend.delete(key, expected_revision=3)):
+        with pytest.raises(DataCorruptionError, match=r"commits\.jsonl line 4"):
+            await call
+    assert contents(folder) == before
+    await backend.aclose()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def flip(file: Path, position: int) -> None:
@@ -107,6 +154,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "commits.jsonl").unlink(),
         "commits.jsonl is damaged: the file is missing",
     ),
+    "commits in a folder": (
+        lambda folder: put_into_folder(folder / "commits.jsonl"),
+        "commits.jsonl is damaged: it is not a regular file",
+    ),
+    "commits behind a link": (
+        lambda folder: put_behind_link(folder / "commits.jsonl"),
+        "commits.jsonl is damaged: it is not a regular file",
+    ),
     "log damaged": (lambda folder: flip(folder / "messages.jsonl", 20), "messages.jsonl bytes 0 to"),
     "log too short": (lambda folder: shorten(folder / "messages.jsonl"), "messages.jsonl is damaged: it ends at byte"),
     "log missing": (
@@ -116,8 +171,24 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+def put_into_folder(file: Path) -> None:
+    file.rename(file.with_suffix(".old"))
+    file.mkdir()
+    file.with_suffix(".old").rename(file / file.name)
+
+
+def put_behind_link(file: Path) -> None:
+    outside = file.parents[4] / "outside"
+    file.rename(outside)
+    file.symlink_to(outside)
+
+
 def middle_line(folder: Path) -> int:
     return (folder / "commits.jsonl").read_bytes().index(b"\n") + 30
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def drop_second_line(file: Path) -> None:
@@ -130,9 +201,7 @@ def shorten(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_damage_is_named(
-    root: Path, folder: Path, key: Key, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_damage_is_named(root: Path, folder: Path, key: Key, damage: str) -> None:
     await three_commits(root, key)
     do, named = DAMAGES[damage]
     do(folder)
@@ -142,16 +211,20 @@ async def test_damage_is_named(
         with pytest.raises(DataCorruptionError, match=f"{folder}/{named}"):
             await backend.read(key, ["session"], {"messages": ALL})
     assert (await read(backend, OTHER)).documents["session"] == b"other"
-    ids = [one.id for one in await backend.list("default", "sessions", None, 9)]
+    one, other = await backend.list("default", "sessions", None, 9)
+    assert (one.id, other) == ("one", Listed("other", 1, b"other"))
     if named.startswith("commits"):
         with pytest.raises(DataCorruptionError, match=r"commits\.jsonl"):
             await backend.commit(key, Change({"session": b"new"}))
-        assert ids == ["other"]
-        assert f"left a key out of a list: {folder}/commits.jsonl" in caplog.text
+        assert (one.revision, one.summary) == (0, b"")
+        assert f"{folder}/{named}" in str(one.damage)
     else:
-        assert ids == ["one", "other"]
+        assert one == Listed("one", 3, b"3")
+    assert await backend.list("default", "sessions", None, 9, summarized=False) == []
     assert await backend.delete(key)
     assert await backend.read(key) is None
+    assert names_in(folder) == ["commits.jsonl"]
+    assert (await backend.commit(key, Change({"session": b"new"}))).revision > 1
     await backend.aclose()
 
 
@@ -185,9 +258,7 @@ async def test_damage_of_a_long_log_is_found_where_it_is(root: Path, folder: Pat
 
 
 @pytest.mark.parametrize("id_", ["other", "long" * 100])
-async def test_the_folder_of_another_key(
-    root: Path, folder: Path, key: Key, id_: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_folder_of_another_key(root: Path, folder: Path, key: Key, id_: str) -> None:
     """So it looks on a file system that ignores case."""
     await three_commits(root, key)
     source = Key("default", "sessions", id_)
@@ -199,9 +270,26 @@ async def test_the_folder_of_another_key(
     for call in (backend.read(key), backend.commit(key, Change()), backend.delete(key)):
         with pytest.raises(DataCorruptionError, match="another key"):
             await call
-    assert "one" not in [one.id for one in await backend.list("default", "sessions", None, 9)]
-    assert "left a key out of a list" in caplog.text
+    listed = {one.id: one.damage for one in await backend.list("default", "sessions", None, 9)}
+    assert "it belongs to another key" in str(listed["one"])
     await backend.aclose()
+
+
+async def test_a_damaged_key_whose_folder_does_not_tell_its_id(
+    files: FileBackend, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = Key("default", "sessions", "long" * 100)
+    file = root / "default/sessions" / folder_name(key.id) / "commits.jsonl"
+    for summary in (b"1", b"2"):
+        await files.commit(key, Change(summary=summary))
+    whole = file.read_bytes()
+    flip(file, len(whole) - 10)
+    [listed] = await files.list("default", "sessions", None, 9)
+    assert (listed.id, listed.revision, listed.summary) == (key.id, 0, b"")
+    assert f"{file} line 2" in str(listed.damage)
+    flip(file, 10)
+    assert await files.list("default", "sessions", None, 9) == []
+    assert f"left a key out of a list: {file} line 1" in caplog.text
 
 
 async def test_foreign_folders_are_reported(
@@ -227,7 +315,8 @@ async def test_a_record_that_the_codec_refuses(root: Path, folder: Path, key: Ke
     view = await backend.read(key, ["good"], {"messages": LogRange(2)})
     assert view is not None
     assert (dict(view.documents), list(view.logs["messages"].records)) == ({"good": b"1"}, [b"3"])
-    assert await backend.list("default", "sessions", None, 9) == []
+    [listed] = await backend.list("default", "sessions", None, 9)
+    assert f"{folder}/commits.jsonl line 3 is damaged: summary: a bad record" in str(listed.damage)
     await backend.aclose()
 
 
@@ -243,7 +332,9 @@ async def test_a_newer_format_is_refused(root: Path, folder: Path, key: Key) -> 
         with pytest.raises(UnsupportedVersionError) as refused:
             await call
         assert refused.value == UnsupportedVersionError(str(commits), 2, 1)
-    assert [one.id for one in await backend.list("default", "sessions", None, 9)] == ["other"]
+    one, other = await backend.list("default", "sessions", None, 9)
+    assert (one.id, other.id, other.damage) == ("one", "other", None)
+    assert "schema version 2" in str(one.damage)
     await backend.aclose()
 
 

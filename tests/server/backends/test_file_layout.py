@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.errors import StorageError
+from sessionstore.errors import DataCorruptionError, StorageError
 from sessionstore_server.backends.base import Change, Key, LogRange, Splice
 from sessionstore_server.backends.file import FileBackend, RecordCodec
 from sessionstore_server.backends.file.cache import StateCache
@@ -175,17 +175,34 @@ async def test_what_an_interrupted_commit_left_goes_with_the_next(
     assert caplog.text.count("removed what an interrupted commit left") == 4
 
 
-async def test_opening_removes_what_killed_processes_left(root: Path, files: FileBackend, key: Key) -> None:
+async def test_the_first_write_removes_what_killed_processes_left(
+    root: Path, files: FileBackend, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
+    await files.check_health()
+    [alive] = names_in(root / ".work")
     (root / ".work" / "dead" / "staged").mkdir(parents=True)
-    [alive] = [name for name in names_in(root / ".work") if name != "dead"]
+    (root / ".work" / "stray").write_bytes(b"")
     other = FileBackend(root)
     await other.open()
-    left = set(names_in(root / ".work"))
+    await other.check_health()
+    assert len(names_in(root / ".work")) == 3
+    assert set(names_in(root / ".work")) >= {alive, "stray"}
     await other.aclose()
-    assert "dead" not in left
-    assert alive in left
     await files.commit(key, Change({"a": b"1"}))
-    assert set(names_in(root / ".work")) == {alive}
+    assert set(names_in(root / ".work")) == {alive, "stray"}
+    assert f"removed what a killed process left: {root}/.work/dead" in caplog.text
+    assert f"left for the next process: {root}/.work/stray" in caplog.text
+
+
+async def test_reading_makes_nothing(files: FileBackend, root: Path, key: Key) -> None:
+    digest = sha256(b"").hexdigest()
+    assert await files.read(key) is None
+    assert await files.list("default", "sessions", None, 9) == []
+    assert await files.missing_blobs([digest]) == {digest}
+    assert await files.sweep_blobs(0) == await files.sweep_deleted(0) == 0
+    with pytest.raises(DataCorruptionError, match="not stored"):
+        _ = [piece async for piece in files.get_blob(digest)]
+    assert names_in(root) == []
 
 
 async def test_the_root_may_be_a_link(tmp_path: Path, key: Key) -> None:

@@ -35,6 +35,16 @@ async def test_two_processes_count_together(root: Path, files: FileBackend) -> N
     assert [int(value) for value in view.logs["values"].records] == list(range(400))
 
 
+async def test_many_processes_open_and_close_together(root: Path) -> None:
+    openers = [await start("opens", root, 50) for _ in range(4)]
+    for opener in openers:
+        assert opener.stdout is not None
+        assert await opener.stdout.readline() == b"ready\n"
+    outputs = await asyncio.gather(*(opener.communicate(b"go\n") for opener in openers))
+    assert outputs == [(b"50\n", b"")] * 4
+    assert names_in(root / ".work") == []
+
+
 async def test_two_processes_repeat_each_other(root: Path, files: FileBackend) -> None:
     writers = [await start("requests", root, seed) for seed in (1, 2)]
     for writer in writers:
@@ -97,6 +107,7 @@ async def check(root: Path, acknowledged: int) -> None:
     for number in range(acknowledged - 2, acknowledged + 2):
         await check_new(backend, number, must_exist=acknowledged >= number > last - 3 and number >= 0)
     assert {one.id for one in await backend.list("default", "sessions", None, 100)} >= {"hot", f"new-{acknowledged}"}
+    await backend.check_health()
     assert len(names_in(root / ".work")) == 1
     await backend.aclose()
 

@@ -11,6 +11,7 @@ from sessionstore_server.backends.file import FileBackend
 
 DIGEST = sha256(b"content").hexdigest()
 NEW = Key("default", "sessions", "new")
+GONE = Key("default", "sessions", "gone")
 REQUEST = Request("r", DIGEST)
 
 COSTS: dict[str, tuple[Callable[[FileBackend, Key], Awaitable[object]], int]] = {
@@ -39,6 +40,8 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
 async def test_syncs(files: FileBackend, key: Key, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await files.put_blob(DIGEST, pieces(b"content"))
     await files.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}, request=REQUEST))
+    await files.commit(GONE, Change())
+    await files.delete(GONE)
     synced: list[int] = []
     for name in ("fsync", "fdatasync"):
         monkeypatch.setattr(os, name, counting(getattr(os, name), synced))

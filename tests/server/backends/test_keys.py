@@ -3,7 +3,7 @@
 import pytest
 
 from sessionstore.errors import InvalidArgumentError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice
+from sessionstore_server.backends.base import Backend, Change, Key, Listed, LogRange, Splice
 
 ALL = LogRange()
 
@@ -54,6 +54,18 @@ async def test_odd_ids(backend: Backend) -> None:
     assert await listed(backend) == sorted(ODD_TEXTS, key=str.encode)
     assert await backend.delete(Key("default", "sessions", "CaSe"))
     assert await backend.read(Key("default", "sessions", "case")) is not None
+
+
+async def test_listing_what_has_no_summary(backend: Backend) -> None:
+    for id_ in ("a", "b", "c", "d", "gone"):
+        await backend.commit(Key("default", "sessions", id_), Change(summary=b"s" if id_ in "bd" else None))
+    await backend.delete(Key("default", "sessions", "gone"))
+    await backend.commit(Key("default", "sessions", "c"), Change())
+    await backend.commit(Key("other", "sessions", "e"), Change())
+    assert await listed(backend) == ["b", "d"]
+    for after, limit, expected in ((None, 9, [("a", 1), ("c", 2)]), (None, 1, [("a", 1)]), ("a", 9, [("c", 2)])):
+        entries = await backend.list("default", "sessions", after, limit, summarized=False)
+        assert entries == [Listed(id_, revision, b"") for id_, revision in expected]
 
 
 async def test_odd_names(backend: Backend, key: Key) -> None:

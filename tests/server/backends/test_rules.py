@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StoreClosedError
+from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError, StoreClosedError
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice
 
 ALL = LogRange()
@@ -147,6 +147,44 @@ async def test_keeping_records_of_a_new_log(backend: Backend, key: Key) -> None:
     with pytest.raises(InvalidArgumentError):
         await backend.commit(key, Change(logs={"messages": Splice([], keep=1)}))
     assert await backend.read(key) is None
+
+
+async def test_a_base_that_is_still_there(backend: Backend, key: Key) -> None:
+    """Records that were added after it do not matter, nor does a splice that shortens nothing."""
+    seen = await append(backend, key, b"0", b"1")
+    await append(backend, key, b"2")
+    await backend.commit(key, Change(logs={"messages": Splice([b"x"], keep=2, since=seen)}))
+    assert await log_of(backend, key) == [b"0", b"1", b"x"]
+
+
+@pytest.mark.parametrize("between", ["shortened", "emptied", "removed", "deleted", "made again"])
+async def test_a_base_that_is_gone(backend: Backend, key: Key, between: str) -> None:
+    """Also when there are as many records again; the refused change changes nothing."""
+    seen = await append(backend, key, b"0", b"1")
+    match between:
+        case "shortened":
+            await backend.commit(key, Change(logs={"messages": Splice([b"y"], keep=1)}))
+        case "emptied":
+            await backend.commit(key, Change(logs={"messages": Splice(keep=0)}))
+        case "removed":
+            await backend.commit(key, Change(logs={"messages": None}))
+        case "deleted":
+            await backend.delete(key)
+        case "made again":
+            await backend.delete(key)
+            await append(backend, key, b"0", b"1")
+    before = await backend.read(key, ["a"], {"messages": ALL})
+    for keep in (2, 1, None):
+        with pytest.raises(StaleBaseError) as stale:
+            await backend.commit(key, Change({"a": b"1"}, {"messages": Splice([b"x"], keep, since=seen)}))
+        assert stale.value == StaleBaseError("one", "messages")
+    assert await backend.read(key, ["a"], {"messages": ALL}) == before
+
+
+async def test_a_base_longer_than_the_log(backend: Backend, key: Key) -> None:
+    seen = await append(backend, key, b"0")
+    with pytest.raises(StaleBaseError):
+        await backend.commit(key, Change(logs={"messages": Splice([b"x"], keep=2, since=seen)}))
 
 
 @pytest.mark.parametrize(

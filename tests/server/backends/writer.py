@@ -3,6 +3,8 @@
 writer.py count ROOT COMMITS    when told so, count up one document against everybody else
 writer.py endless ROOT EVENTS   commit without end; print the number of each round that was acknowledged; die, as
                                 if killed, before so many file operations are done (0: only when killed)
+writer.py opens ROOT TIMES      when told so, open the store, write and close it, so many times
+writer.py reader ROOT           as somebody who may not write: read all there is and try to write; print what was seen
 writer.py limited ROOT          meet a limit on the size of files; print what was seen
 writer.py requests ROOT SEED    when told so, make 100 requests in an order of its own; print the answers
 writer.py deaths ROOT           let a child make some requests and die before each of its file operations in turn;
@@ -30,6 +32,7 @@ T = TypeVar("T")
 
 HOT = Key("default", "sessions", "hot")
 DIGEST = sha256(b"").hexdigest()
+NOBODY = 65534
 
 
 async def count(backend: Backend, commits: int) -> None:
@@ -71,6 +74,37 @@ async def endless(backend: Backend, events: int) -> None:
         await backend.delete(Key("default", "sessions", f"new-{number - 3}"))
         say(number)
         number += 1
+
+
+async def opens(root: Path, times: int) -> None:
+    say("ready")
+    sys.stdin.readline()
+    for _ in range(times):
+        await on(root, lambda backend: backend.check_health())
+    say(times)
+
+
+async def reader(backend: Backend) -> None:
+    view = await backend.read(HOT, ["a"], {"l": LogRange()})
+    assert view is not None
+    listed = await backend.list("default", "sessions", None, 9)
+    content = b"".join([piece async for piece in backend.get_blob(DIGEST)])
+    say(
+        json.dumps(
+            [view.documents["a"].decode(), len(view.logs["l"].records), [one.id for one in listed], len(content)]
+        )
+    )
+    for call in (
+        lambda: backend.commit(HOT, Change({"a": b"2"})),
+        lambda: backend.commit(Key("default", "sessions", "new"), Change()),
+        lambda: backend.delete(HOT),
+        lambda: backend.put_blob(DIGEST, pieces(b"")),
+        backend.check_health,
+    ):
+        try:
+            await call()
+        except StorageError as error:
+            say(error)
 
 
 def dying_after(events: int) -> Callable[[str, object], None]:
@@ -185,6 +219,11 @@ def main(kind: str, root: str, number: str = "0") -> None:
             asyncio.run(on(Path(root), lambda backend: count(backend, int(number))))
         case "endless":
             asyncio.run(on(Path(root), lambda backend: endless(backend, int(number))))
+        case "opens":
+            asyncio.run(opens(Path(root), int(number)))
+        case "reader":
+            os.setuid(NOBODY)
+            asyncio.run(on(Path(root), reader))
         case "limited":
             asyncio.run(on(Path(root), limited))
         case "requests":

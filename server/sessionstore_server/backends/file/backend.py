@@ -21,12 +21,16 @@ What each operation writes, and the syncs it waits for:
     put_blob                    the content                                             3
     read, list, get_blob        nothing                                                 0
 
+Opening writes nothing but ROOT, so a folder without the permission to write can be read. The first write of each kind
+in a process also makes the folders `.work`, `.deleted` or `blobs` and waits for one sync or two more.
+
 A request adds about 200 bytes and its id to the commit line, and as much for each request that the ledger keeps to
 the line of the whole state. What stays of a deleted key is such a line, with its revision and its ledger; opening the
 store removes it when it is a week old.
 
-The files are for a local file system: it must have hard links, `flock`, and renames that replace. Copies of the
-folder must keep hard links (`cp -a`, `rsync -aH`, `tar`), since these count the references to blobs.
+The files are for a local file system: it must have hard links, `flock`, and renames that replace, and must tell
+capitals from small letters; elsewhere a key is refused whose id differs from that of another in nothing but these.
+Copies of the folder must keep hard links (`cp -a`, `rsync -aH`, `tar`), since these count the references to blobs.
 """
 
 import asyncio
@@ -65,7 +69,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = 8
-"""How many blocking operations of one backend run at a time; keys beyond that wait for each other."""
+"""How many blocking operations of one backend run at a time, of those that read and of those that write; keys beyond
+that wait for each other. A writer may wait for the lock of another process, so readers have threads of their own."""
 
 
 class FileBackend(Backend):
@@ -97,7 +102,7 @@ class FileBackend(Backend):
         checks.check_key(key)
         change = checks.checked_change(change)
         async with self._turn(key):
-            return await self._run(self._disk.keys.commit, key, change, expected_revision)
+            return await self._write(self._disk.keys.commit, key, change, expected_revision)
 
     @override
     async def read(
@@ -105,18 +110,18 @@ class FileBackend(Backend):
     ) -> View | None:
         checks.check_key(key)
         ranges = checks.checked_ranges(logs)
-        return await self._run(self._disk.keys.read, key, tuple(documents), ranges)
+        return await self._look(self._disk.keys.read, key, tuple(documents), ranges)
 
     @override
     async def delete(self, key: Key, expected_revision: int | None = None, request: Request | None = None) -> bool:
         checks.check_key(key)
         checks.check_request(request)
         async with self._turn(key):
-            return await self._run(self._disk.keys.delete, key, expected_revision, request)
+            return await self._write(self._disk.keys.delete, key, expected_revision, request)
 
     @override
     async def sweep_deleted(self, min_age_seconds: float) -> int:
-        return await self._run(self._disk.keys.sweep_deleted, min_age_seconds)
+        return await self._write(self._disk.keys.sweep_deleted, min_age_seconds)
 
     @override
     async def list(
@@ -124,26 +129,28 @@ class FileBackend(Backend):
     ) -> Sequence[Listed]:
         checks.check_part("namespace", namespace)
         checks.check_part("collection", collection)
-        return await self._run(self._disk.keys.page, namespace, collection, after, limit, summarized)
+        return await self._look(self._disk.keys.page, namespace, collection, after, limit, summarized)
 
     @override
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
         checks.check_digests("digest", [digest])
-        upload = await self._run(Upload, self._disk.scratch.folder)
+        upload = Upload(await self._write(self._disk.scratch.folder))
         try:
+            await self._write(upload.start)
             async for piece in content:
-                await self._run(upload.add, piece)
-            await self._run(self._disk.blobs.keep, upload, digest)
+                await self._write(upload.add, piece)
+            await self._write(self._disk.blobs.keep, upload, digest)
         finally:
-            await self._run(upload.discard)
+            # Goes its way even when the caller is cancelled here.
+            await asyncio.shield(self._write(upload.discard))
 
     @override
     async def get_blob(self, digest: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         checks.check_digests("digest", [digest])
         checks.check_range("range", start, stop)
-        with await self._run(self._disk.blobs.open, digest) as file:
+        with await self._look(self._disk.blobs.open, digest) as file:
             hashed, position = sha256(), start
-            while piece := await self._run(files.read_at, file.fileno(), position, _piece_stop(position, stop)):
+            while piece := await self._look(files.read_at, file.fileno(), position, _piece_stop(position, stop)):
                 hashed.update(piece)
                 position += len(piece)
                 yield piece
@@ -154,15 +161,15 @@ class FileBackend(Backend):
     @override
     async def missing_blobs(self, digests: Collection[str]) -> set[str]:
         checks.check_digests("digests", digests)
-        return await self._run(self._disk.blobs.missing, tuple(digests))
+        return await self._look(self._disk.blobs.missing, tuple(digests))
 
     @override
     async def sweep_blobs(self, min_age_seconds: float) -> int:
-        return await self._run(self._disk.blobs.sweep, min_age_seconds)
+        return await self._write(self._disk.blobs.sweep, min_age_seconds)
 
     @override
     async def check_health(self) -> None:
-        await self._run(self._disk.scratch.probe, self._disk.root)
+        await self._write(self._disk.scratch.probe)
 
     @property
     def _disk(self) -> "_Disk":
@@ -174,9 +181,11 @@ class FileBackend(Backend):
         """Let the callers for one key wait here, in their order, and not in threads that others need."""
         return self._turns.setdefault(key, asyncio.Lock())
 
-    async def _run(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        run = partial(_reported, step, *args, **named)
-        return await asyncio.get_running_loop().run_in_executor(self._disk.threads, run)
+    async def _look(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        return await _run(self._disk.readers, partial(step, *args, **named))
+
+    async def _write(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        return await _run(self._disk.writers, partial(step, *args, **named))
 
 
 class _Disk:
@@ -184,21 +193,27 @@ class _Disk:
 
     def __init__(self, root: Path, codec: RecordCodec) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        self.root = root.resolve()
-        self.blobs = Blobs(self.root)
-        self.scratch = Scratch(self.root)
-        self.keys = Keys(self.root, codec, self.blobs, self.scratch)
+        root = root.resolve()
+        self.blobs = Blobs(root)
+        self.scratch = Scratch(root)
+        self.keys = Keys(root, codec, self.blobs, self.scratch)
         self.keys.sweep_deleted(KEPT_SECONDS)
-        self.threads = ThreadPoolExecutor(THREADS, "sessionstore-file")
+        self.readers = ThreadPoolExecutor(THREADS, "sessionstore-file-reader")
+        self.writers = ThreadPoolExecutor(THREADS, "sessionstore-file-writer")
 
     def close(self) -> None:
         """Finish what runs, then leave the folder."""
-        self.threads.shutdown()
+        self.writers.shutdown()
+        self.readers.shutdown()
         self.scratch.close()
 
 
 def _piece_stop(position: int, stop: int | None) -> int:
     return position + BLOB_PIECE_BYTES if stop is None else min(position + BLOB_PIECE_BYTES, stop)
+
+
+async def _run(threads: ThreadPoolExecutor, step: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, partial(_reported, step))
 
 
 def _reported(step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

@@ -16,11 +16,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 from sessionstore.errors import DataCorruptionError, InvalidArgumentError, StorageError
 from sessionstore_server.backends import checks
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.folder import Area, Folder
 from sessionstore_server.backends.file.names import BLOBS
 from sessionstore_server.backends.file.scratch import token
 
@@ -31,13 +32,12 @@ class Blobs:
     """The blobs of one root."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        with Folder.open_root(root) as top:
-            top.make_folder(BLOBS).close()
+        self._path = root / BLOBS
+        self._area = Area(root, BLOBS)
 
     def open(self, digest: str) -> FileIO:
         """Open a blob for reading. Errors: DataCorruptionError when it is not stored."""
-        path = self._root / BLOBS / digest[:2] / digest
+        path = self._path / digest[:2] / digest
         try:
             with self._bucket(digest) as bucket, bucket.file(digest, os.O_RDONLY) as descriptor:
                 return FileIO(path, opener=lambda *_: os.dup(descriptor))
@@ -78,6 +78,7 @@ class Blobs:
         if upload.digest != digest:
             raise InvalidArgumentError("digest", f"is {digest}, but the content has {upload.digest}")
         upload.sync()
+        self._area.make().close()
         with self._locked(shared=True) as blobs, blobs.make_folder(digest[:2]) as bucket:
             try:
                 upload.folder.link(upload.name, bucket, digest)
@@ -88,8 +89,11 @@ class Blobs:
     def sweep(self, min_age_seconds: float) -> int:
         """Remove blobs to which nothing refers and that were last put so long ago; return how many."""
         latest = time.time() - min_age_seconds
-        with self._locked(shared=True) as blobs:
-            buckets = [name for name in blobs.names() if _BUCKET.fullmatch(name)]
+        try:
+            with self._area.open() as blobs:
+                buckets = [name for name in blobs.names() if _BUCKET.fullmatch(name)]
+        except FileNotFoundError:
+            return 0
         return sum(self._sweep_bucket(name, latest) for name in buckets)
 
     def _sweep_bucket(self, name: str, latest: float) -> int:
@@ -107,30 +111,41 @@ class Blobs:
 
     @contextmanager
     def _locked(self, *, shared: bool = False) -> Iterator[Folder]:
-        with Folder.open_root(self._root) as top, top.folder(BLOBS) as blobs:
+        with self._area.open() as blobs:
             blobs.lock(shared=shared)
             yield blobs
 
     @contextmanager
     def _bucket(self, digest: str) -> Iterator[Folder]:
-        with Folder.open_root(self._root) as top, top.folder(BLOBS) as blobs, blobs.folder(digest[:2]) as bucket:
+        with self._area.open() as blobs, blobs.folder(digest[:2]) as bucket:
             yield bucket
 
 
 class Upload:
-    """A blob on its way in: a file in the scratch folder."""
+    """A blob on its way in: a file in the scratch folder, from `start` to `discard`.
+
+    When the caller is cancelled a step may still run in its thread, or even begin: whenever `discard` comes, nothing
+    is left when both have ended.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.name = token()
         self._hash = hashlib.sha256()
-        with folder.file(self.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL):
-            pass
+        self._lock = Lock()
+        self._is_discarded = False
 
     @property
     def digest(self) -> str:
         """The sha256 of what came so far."""
         return self._hash.hexdigest()
+
+    def start(self) -> None:
+        """Make the file."""
+        with self._lock:
+            if not self._is_discarded:
+                with self.folder.file(self.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL):
+                    pass
 
     def add(self, piece: bytes) -> None:
         """Write the next piece."""
@@ -145,7 +160,9 @@ class Upload:
 
     def discard(self) -> None:
         """Remove the scratch file; a blob that was kept has its own name."""
-        self.folder.remove(self.name)
+        with self._lock, suppress(FileNotFoundError):
+            self._is_discarded = True
+            self.folder.remove(self.name)
 
 
 def links_of(folder: Folder) -> set[str]:

@@ -1,10 +1,15 @@
 """The commit file of a key: what its last whole, valid line does not name does not exist.
 
-A last line that is cut short or fails its checksum is an interrupted write: readers pass over it, and the next
-commit cuts it off. Anywhere else such a line is damage.
+A last line without its line break, or with NUL bytes (a power cut leaves them where blocks were never written), is
+an interrupted write: readers pass over it, and the next commit cuts it off. Any other line that fails its checksum is
+damage, and nothing is changed.
 """
 
+import logging
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from sessionstore.errors import DataCorruptionError
 from sessionstore_server.backends.base import Key
@@ -21,29 +26,32 @@ COMPACT_ABOVE_RATIO = 4
 NEW_COMMITS = "commits.new"
 """The new file until it takes the place of the old one."""
 
+_logger = logging.getLogger(__name__)
+
 
 def read(folder: Folder, key: Key, known: State | None) -> State:
     """Return the present state of `key`, parsing only the lines that `known` has not seen.
 
     Errors: DataCorruptionError, also when the folder is that of another key; UnsupportedVersionError.
     """
-    try:
-        with folder.file(COMMITS, os.O_RDONLY) as descriptor:
-            status = os.fstat(descriptor)
-            if known and known.position.inode == status.st_ino:
-                before = known.position.end - SEAL_BYTES
-                news = files.read_at(descriptor, before, status.st_size)
-                if news[:SEAL_BYTES] == known.position.seal:
-                    return _extended(folder, known, news[SEAL_BYTES:])
-            data = files.read_at(descriptor, 0, status.st_size)
-    except FileNotFoundError:
-        raise files.missing(folder, COMMITS) from None
-    return _extended(folder, State(key, position=Position(status.st_ino)), data)
+    with _file(folder) as descriptor:
+        status = os.fstat(descriptor)
+        if known and known.position.inode == status.st_ino:
+            before = known.position.end - SEAL_BYTES
+            news = files.read_at(descriptor, before, status.st_size)
+            if news[:SEAL_BYTES] == known.position.seal:
+                return _extended(folder, known, news[SEAL_BYTES:])
+        data = files.read_at(descriptor, 0, status.st_size)
+    state = _extended(folder, State(key, position=Position(status.st_ino)), data)
+    if not state.revision:
+        raise _damaged(folder, 1, "the file has no whole line")
+    return state
 
 
 def owner(folder: Folder) -> Key:
     """Return the key that the folder belongs to. Errors: DataCorruptionError when its first line is not readable."""
-    line = _first_line(folder)
+    with _file(folder) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        line = file.readline()
     try:
         key = entry_of(line, _location(folder)).key
     except (ValueError, RecursionError) as error:
@@ -74,28 +82,46 @@ def settle(folder: Folder) -> None:
     folder.sync()
 
 
+@contextmanager
+def _file(folder: Folder) -> Iterator[int]:
+    try:
+        if not stat.S_ISREG(folder.stat(COMMITS).st_mode):
+            raise DataCorruptionError(_location(folder), "it is not a regular file; links are not followed")
+        with folder.file(COMMITS, os.O_RDONLY) as descriptor:
+            yield descriptor
+    except FileNotFoundError:
+        raise files.missing(folder, COMMITS) from None
+
+
 def _extended(folder: Folder, state: State, data: bytes) -> State:
-    *lines, partial = data.split(b"\n")
-    after = state.copy() if lines else state
-    for index, text in enumerate(lines, 1):
-        line = text + b"\n"
+    lines, torn = _parted(data)
+    if not lines and len(torn) == state.torn_bytes:
+        return state
+    after = state.copy()
+    for line in lines:
         try:
             after.apply(entry_of(line, _location(folder)), _after_line(after.position, line))
         except (ValueError, RecursionError) as error:
-            if after.revision and index == len(lines) and not partial:
-                break
             raise _damaged(folder, after.position.lines + 1, error) from error
-    if not after.revision:
-        raise _damaged(folder, 1, "the file has no whole line")
+    after.torn_bytes = len(torn)
+    if torn:
+        _report_torn(folder, len(torn))
     return after
 
 
-def _first_line(folder: Folder) -> bytes:
-    try:
-        with folder.file(COMMITS, os.O_RDONLY) as descriptor, open(descriptor, "rb", closefd=False) as file:
-            return file.readline()
-    except FileNotFoundError:
-        raise files.missing(folder, COMMITS) from None
+def _parted(data: bytes) -> tuple[list[bytes], bytes]:
+    """Part the lines that were written whole from what an interrupted write left behind them."""
+    *texts, torn = data.split(b"\n")
+    lines = [text + b"\n" for text in texts]
+    if lines and not torn and b"\0" in lines[-1]:
+        torn = lines.pop()
+    return lines, torn
+
+
+def _report_torn(folder: Folder, size: int) -> None:
+    path = _location(folder)
+    problem = "a write was interrupted, or is under way"
+    _logger.warning("passed over the end of %s: %s", path, problem, extra={"path": path, "bytes": size})
 
 
 def _after_line(position: Position, line: bytes) -> Position:
@@ -112,11 +138,19 @@ def _replace(folder: Folder, state: State) -> State:
     line = line_of(whole)
     files.create(folder, NEW_COMMITS, line)
     inode = folder.stat(NEW_COMMITS).st_ino
+    _clear_place(folder)
     folder.rename(NEW_COMMITS, folder, COMMITS)
     folder.sync()
     written = State(state.key)
     written.apply(whole, _after_line(Position(inode), line))
     return written
+
+
+def _clear_place(folder: Folder) -> None:
+    """Remove a folder that stands where the commit file belongs; a rename replaces anything else."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(folder.stat(COMMITS).st_mode):
+            folder.remove_tree(COMMITS)
 
 
 def _damaged(folder: Folder, line: int, problem: object) -> DataCorruptionError:

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from sessionstore.errors import StorageError
+
+LOCK_SECONDS = 10.0
+"""How long a lock that somebody else holds is waited for."""
+
+_PAUSE_SECONDS = 0.002
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
@@ -127,18 +133,46 @@ class Folder:
             os.fsync(self.descriptor)
 
     def lock(self, *, shared: bool = False) -> None:
-        """Wait for the lock of this folder, which threads and processes respect; closing gives it up."""
-        with storage_errors(self.path):
-            fcntl.flock(self.descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        """Take the lock of this folder, which threads and processes respect; closing gives it up.
 
-    def try_lock(self) -> bool:
-        """Take the lock of this folder if nobody holds it."""
+        Errors: StorageError when somebody else holds it for longer than `LOCK_SECONDS`.
+        """
+        latest = time.monotonic() + LOCK_SECONDS
+        while not self.try_lock(shared=shared):
+            if time.monotonic() > latest:
+                problem = f"another process holds the lock of this folder for more than {LOCK_SECONDS:g} seconds"
+                raise StorageError(str(self.path), f"{problem}: see whether it hangs, then try again")
+            time.sleep(_PAUSE_SECONDS)
+
+    def try_lock(self, *, shared: bool = False) -> bool:
+        """Take the lock of this folder unless somebody else holds it."""
         with storage_errors(self.path):
             try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
         return True
+
+
+class Area:
+    """A folder right below the root that the backend keeps for itself; the first write of a process makes it."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self._root = root
+        self._name = name
+        self._is_made = False
+
+    def open(self) -> Folder:
+        """Open the folder. Errors: FileNotFoundError when nothing was written yet."""
+        with Folder.open_root(self._root) as root:
+            return root.folder(self._name)
+
+    def make(self) -> Folder:
+        """Open the folder, created durably if it is missing."""
+        with Folder.open_root(self._root) as root:
+            folder = root.make_folder(self._name, durable=not self._is_made)
+        self._is_made = True
+        return folder
 
 
 @contextmanager

@@ -84,6 +84,7 @@ class Keys:
         The step gets the folder of the key and its present state, and returns the state after it and its result. When
         there is no folder it gets a new one, which comes in sight, whole, after the step.
         """
+        self._scratch.folder()
         while True:
             with self._folder(key, lock=True) as folder:
                 if folder is not None:
@@ -135,7 +136,7 @@ class Keys:
             root.make_folder(folder_name(key.namespace)) as namespace,
             namespace.make_folder(folder_name(key.collection)) as collection,
         ):
-            is_placed = self._scratch.folder.rename(folder.path.name, collection, folder_name(key.id))
+            is_placed = self._scratch.folder().rename(folder.path.name, collection, folder_name(key.id))
             if is_placed:
                 collection.sync()
             return is_placed
@@ -163,10 +164,10 @@ class Keys:
             return False
 
     def _remove(self, key: Key) -> None:
-        """Take the folder of a key away; once it is out of sight a failure only leaves work for the next opening."""
+        """Take the folder of a key away; once it is out of sight a failure only leaves work for the next process."""
         trash = token()
         with self._collection(key.namespace, key.collection) as collection:
-            collection.rename(folder_name(key.id), self._scratch.folder, trash)
+            collection.rename(folder_name(key.id), self._scratch.folder(), trash)
             collection.sync()
         self._cache.forget(key)
         self._scratch.discard(trash)
@@ -228,12 +229,13 @@ class Keys:
 
 def _locked(collection: Folder, name: str) -> Folder:
     while True:
-        folder = collection.folder(name)
-        folder.lock()
-        # Whoever held the lock may have swept the key, and another may have made it again.
-        if collection.holds(folder):
-            return folder
-        folder.close()
+        with ExitStack() as stack:
+            folder = stack.enter_context(collection.folder(name))
+            folder.lock()
+            # Whoever held the lock may have swept the key, and another may have made it again.
+            if collection.holds(folder):
+                stack.pop_all()
+                return folder
 
 
 def _is_of_another(folder: Folder, key: Key) -> bool:

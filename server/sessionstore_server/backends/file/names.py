@@ -1,7 +1,8 @@
-"""File names for any text: safe on every file system, readable where the text is.
+"""File names for any text, readable where the text is.
 
-A byte that is not kept becomes `%` and two hex digits, as in URLs. What would be too long for a file system becomes
-`~` and a sha256; the text itself then stands only inside the files.
+They are safe on every file system that tells capitals from small letters. A byte that is not kept becomes `%` and two
+hex digits, as in URLs. What would be too long for a file system becomes `~` and a sha256; the text itself then stands
+only inside the files.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """A folder of this process for what is on its way into the store or out of it.
 
-`ROOT/.work/<token>` is locked as long as its process lives, so whoever opens the store later can tell what a killed
-process left there, and removes it.
+`ROOT/.work/<token>` is made by the first write and locked as long as its process lives, so whoever makes one later
+can tell what a killed process left there, and removes it.
 """
 
 import logging
@@ -9,10 +9,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
 from sessionstore.errors import StorageError
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.folder import Area, Folder
 
 _logger = logging.getLogger(__name__)
 _WORK = ".work"
@@ -22,51 +23,72 @@ class Scratch:
     """The scratch folder of one open backend. Names in it are made by `token`."""
 
     def __init__(self, root: Path) -> None:
-        with Folder.open_root(root) as top, top.make_folder(_WORK) as work:
-            _remove_abandoned(work)
-            self.folder = _claimed(work)
+        self._root = root
+        self._area = Area(root, _WORK)
+        self._claimed: Folder | None = None
+        self._lock = Lock()
+
+    def folder(self) -> Folder:
+        """Return the folder, which the first call makes. Errors: StorageError when the root cannot be written."""
+        with self._lock:
+            if self._claimed is None:
+                self._claimed = self._claim()
+            return self._claimed
 
     def close(self) -> None:
-        """Remove the folder and give up its lock."""
-        path = self.folder.path
+        """Remove the folder, if one was made, and give up its lock."""
+        if self._claimed is None:
+            return
         try:
-            with Folder.open_root(path.parent) as work:
-                work.remove_tree(path.name)
+            with Folder.open_root(self._claimed.path.parent) as work:
+                work.remove_tree(self._claimed.path.name)
         except (StorageError, FileNotFoundError) as error:
-            _logger.warning("left for the next opening: %s", error)
+            _logger.warning("left for the next process: %s", error)
         finally:
-            self.folder.close()
+            self._claimed.close()
 
-    def probe(self, root: Path) -> None:
+    def probe(self) -> None:
         """Write, sync and remove a file. Errors: StorageError."""
-        with Folder.open_root(root) as top, top.folder(_WORK) as work:
-            if not work.holds(self.folder):
-                raise StorageError(str(root), "the folder was replaced while it was in use: open the store again")
-        name = token()
+        folder, name = self.folder(), token()
+        with self._area.open() as work:
+            if not work.holds(folder):
+                raise StorageError(str(self._root), "the folder was replaced while it was in use: open the store again")
         try:
-            files.create(self.folder, name, b"probe")
-            self.folder.sync()
+            files.create(folder, name, b"probe")
+            folder.sync()
         finally:
             with suppress(FileNotFoundError):
-                self.folder.remove(name)
+                folder.remove(name)
 
     @contextmanager
     def new_folder(self) -> Iterator[Folder]:
         """Make an empty folder, and remove it at the end unless it was moved away."""
         name = token()
         try:
-            with self.folder.make_folder(name, durable=False) as folder:
+            with self.folder().make_folder(name, durable=False) as folder:
                 yield folder
         finally:
             self.discard(name)
 
     def discard(self, name: str) -> None:
-        """Remove a folder from the scratch folder; a failure only leaves work for the next opening."""
+        """Remove a folder from the scratch folder; a failure only leaves work for the next process."""
         try:
             with suppress(FileNotFoundError):
-                self.folder.remove_tree(name)
+                self.folder().remove_tree(name)
         except StorageError as error:
-            _logger.warning("left for the next opening: %s", error)
+            _logger.warning("left for the next process: %s", error)
+
+    def _claim(self) -> Folder:
+        try:
+            with self._area.make() as work:
+                # One process at a time, so that nobody meets a folder between its making and its locking.
+                work.lock()
+                _remove_abandoned(work)
+                folder = work.make_folder(token())
+                folder.lock()
+                return folder
+        except StorageError as error:
+            raise StorageError(str(self._root), f"the folder cannot be written ({error})") from error
 
 
 def token() -> str:
@@ -74,19 +96,13 @@ def token() -> str:
     return secrets.token_hex(8)
 
 
-def _claimed(work: Folder) -> Folder:
-    while True:
-        folder = work.make_folder(token())
-        folder.lock()
-        # Another process that opens the store may have met the folder before it was locked.
-        if work.holds(folder):
-            return folder
-        folder.close()
-
-
 def _remove_abandoned(work: Folder) -> None:
     for name in work.names():
-        with suppress(FileNotFoundError), work.folder(name) as folder:
-            if folder.try_lock():
-                work.remove_tree(name)
-                _logger.warning("removed what a killed process left: %s", folder.path, extra={"path": str(folder.path)})
+        try:
+            with suppress(FileNotFoundError), work.folder(name) as folder:
+                if folder.try_lock():
+                    work.remove_tree(name)
+                    path = str(folder.path)
+                    _logger.warning("removed what a killed process left: %s", path, extra={"path": path})
+        except StorageError as error:
+            _logger.warning("left for the next process: %s", error)

@@ -99,6 +99,8 @@ class State:
     summary: Text | None = None
     blobs: frozenset[str] = frozenset()
     position: Position = field(default_factory=Position)
+    torn_bytes: int = 0
+    """What an interrupted write left after the last line."""
 
     @property
     def present_revision(self) -> int:
@@ -118,6 +120,7 @@ class State:
         self.revision = entry.revision
         self.commit_time = entry.commit_time
         self.position = position
+        self.torn_bytes = 0
         self.exists = not entry.deleted
         ledger.remember(self.answers, entry.answers)
         if entry.deleted:

@@ -15,7 +15,7 @@ from pathlib import Path
 from sessionstore.errors import StorageError
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.folder import Area, Folder
 from sessionstore_server.backends.file.scratch import Scratch, token
 
 KEPT_SECONDS = 7 * 24 * 3600
@@ -30,28 +30,30 @@ class Tombstones:
     """The notes of one root."""
 
     def __init__(self, root: Path, scratch: Scratch) -> None:
-        self._root = root
+        self._area = Area(root, _DELETED)
         self._scratch = scratch
-        with Folder.open_root(root) as top:
-            top.make_folder(_DELETED).close()
 
     def add(self, key: Key) -> None:
         """Note, durably, that `key` is about to be deleted; noted before, it counts from now."""
         text, name = _text(key), token()
-        files.create(self._scratch.folder, name, text)
-        with Folder.open_root(self._root) as top, top.folder(_DELETED) as notes:
-            self._scratch.folder.rename(name, notes, _name(text))
+        scratch = self._scratch.folder()
+        files.create(scratch, name, text)
+        with self._area.make() as notes:
+            scratch.rename(name, notes, _name(text))
             notes.sync()
 
     def keys(self, latest: float) -> list[Key]:
         """Return the keys that were noted at or before the Unix time `latest`; unreadable notes are reported."""
-        with Folder.open_root(self._root) as top, top.folder(_DELETED) as notes:
-            noted = [_noted(notes, name, latest) for name in notes.names()]
+        try:
+            with self._area.open() as notes:
+                noted = [_noted(notes, name, latest) for name in notes.names()]
+        except FileNotFoundError:
+            return []
         return [key for key in noted if key is not None]
 
     def remove(self, key: Key) -> None:
         """Remove the note of `key`, if there is one."""
-        with Folder.open_root(self._root) as top, top.folder(_DELETED) as notes, suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), self._area.open() as notes:
             notes.remove(_name(_text(key)))
 
 

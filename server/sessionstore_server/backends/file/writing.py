@@ -88,8 +88,8 @@ class Writer:
 
     def _json(self, state: State, name: str, record: bytes) -> bytes:
         text = self._codec.to_json(state.key.collection, name, record)
-        if b"\n" in text:
-            raise ValueError(f"the codec wrote more than one line for {name!r}")
+        if b"\n" in text or b"\0" in text:
+            raise ValueError(f"the codec wrote more than one line, or a NUL byte, for {name!r}")
         return text
 
     def _remove_dropped(self, folder: Folder, state: State) -> None:
