@@ -7,7 +7,6 @@ a load fetches, the messages that are new since what this adapter last sent or f
 
 import builtins
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -61,8 +60,10 @@ class ServiceAdapter(SessionStore):
         data, messages = records.SESSION.to_proto(session), tuple(session.messages)
         held = self._conversations.get(session.id)
         if held is not None and (shared := shared_count(held, messages)):
-            with suppress(StaleBaseError):
+            try:
                 return await self._save(data, messages, expected_revision, held, shared)
+            except StaleBaseError:
+                self._conversations.forget(session.id)
         return await self._save(data, messages, expected_revision)
 
     @override
@@ -94,15 +95,17 @@ class ServiceAdapter(SessionStore):
     @override
     async def load_with_revision(self, session_id: str) -> Revisioned[SessionData] | None:
         held = self._conversations.get(session_id) or _NOTHING
-        claim = session_pb2.HeldMessages(revision=held.revision, message_count=len(held.messages))
+        claim = _claim(held, len(held.messages))
         response = await self._read(methods.LOAD_SESSION, session_id=session_id, held=claim)
-        if not response.HasField("session"):
+        if not response.held_count:
             self._conversations.forget(session_id)
+        if not response.HasField("session"):
             return None
         kept = held if response.held_count else _NOTHING
         messages = [*kept.messages, *map(records.MESSAGE.from_proto, response.messages)]
         session = records.SESSION.from_proto(response.session, messages=messages)
-        self._conversations.put(session_id, Held(response.revision, tuple(messages), kept.size + response.ByteSize()))
+        size = kept.size + sum(message.ByteSize() for message in response.messages)
+        self._conversations.put(session_id, Held(response.revision, tuple(messages), size, response.instance))
         return Revisioned(session, response.revision)
 
     @override
@@ -285,13 +288,14 @@ class ServiceAdapter(SessionStore):
             session_pb2.SaveSessionRequest,
             expected_revision=expected_revision,
             request_id=_new_request_id(),
-            base=session_pb2.HeldMessages(revision=held.revision, message_count=shared) if shared else None,
+            base=_claim(held, shared) if shared else None,
             session=data,
             messages=records.MESSAGE.all_to_proto("messages", messages[shared:], first=shared),
         )
-        revision = (await self._transport.unary(methods.SAVE_SESSION, request)).revision
-        self._conversations.put(data.id, Held(revision, messages, held.size + request.ByteSize()))
-        return revision
+        response = await self._transport.unary(methods.SAVE_SESSION, request)
+        size = held.size + sum(message.ByteSize() for message in request.messages)
+        self._conversations.put(data.id, Held(response.revision, messages, size, response.instance))
+        return response.revision
 
     async def _save_for(self, method: Method[Any, Any], expected_revision: int | None, **values: object) -> int:
         revision: int = (await self._write(method, expected_revision, **values)).revision
@@ -319,14 +323,17 @@ async def _snapshot_parts(
 ) -> AsyncIterator[snapshot_pb2.SaveSnapshotRequest]:
     for part in snapshot_to_parts(snapshot, snapshot_pb2.SaveSnapshotRequest):
         if part.HasField("header"):
-            part.header.request_id = _new_request_id()
-            if expected_revision is not None:
-                part.header.expected_revision = expected_revision
+            values = {"expected_revision": expected_revision, "request_id": _new_request_id()}
+            part.header.MergeFrom(build(snapshot_pb2.SnapshotHeader, **values))
         yield part
 
 
 def _ids(page: session_pb2.ListSessionsResponse) -> builtins.list[str]:
     return sorted([*(session.id for session in page.sessions), *page.unreachable])
+
+
+def _claim(held: Held, count: int) -> session_pb2.HeldMessages:
+    return session_pb2.HeldMessages(revision=held.revision, message_count=count, instance=held.instance)
 
 
 def _new_request_id() -> str:

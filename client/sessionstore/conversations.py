@@ -4,15 +4,18 @@ Messages never change, so two conversations share what begins with the very same
 a revision, and the server checks whether it still holds; forgetting it costs bytes and nothing else.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 from sessionstore.model import Message
 
 CAPACITY_BYTES = 64 << 20
 """How much is remembered in all, by the size on the wire; the conversation not used for longest goes first."""
+LIFETIME_SECONDS = 24 * 3600.0
+"""How long something is remembered: well below the time for which servers know of deleted sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class Held:
     messages: Sequence[Message]
     size: int
     """In bytes on the wire."""
+    instance: int = 0
+    """The program that told the revision."""
+    told_at: float = field(default_factory=time.monotonic)
+    """On the monotonic clock."""
 
 
 class Conversations:
@@ -35,14 +42,18 @@ class Conversations:
     def get(self, session_id: str) -> Held | None:
         """Return what is known of a session."""
         held = self._held.get(session_id)
-        if held is not None:
-            self._held.move_to_end(session_id)
+        if held is None:
+            return None
+        if time.monotonic() - held.told_at > LIFETIME_SECONDS:
+            self.forget(session_id)
+            return None
+        self._held.move_to_end(session_id)
         return held
 
     def put(self, session_id: str, held: Held) -> None:
-        """Remember what was read or written, unless something newer is known."""
+        """Remember what was read or written, unless something newer is known, or the store has no revisions."""
         known = self._held.get(session_id)
-        if known is not None and known.revision > held.revision:
+        if not held.revision or (known is not None and known.revision > held.revision):
             return
         self.forget(session_id)
         self._held[session_id] = held

@@ -4,11 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import pytest
 
 from sessionstore import RemoteSessionStore, SessionStore
-from sessionstore.testing import Reopen
+from sessionstore.adapter import ServiceAdapter
+from sessionstore.testing import AnotherClient, OpenClients, Reopen
 from sessionstore_server.server import running_server
 
 OpenOnce = Callable[[], AbstractAsyncContextManager[SessionStore]]
@@ -44,6 +46,31 @@ async def store(reopener: Reopener) -> SessionStore:
 @pytest.fixture
 def reopen(reopener: Reopener) -> Reopen:
     return reopener.reopen
+
+
+@pytest.fixture
+def another_client(store: ServiceAdapter) -> AnotherClient:
+    return partial(client_beside, store)
+
+
+def client_beside(store: ServiceAdapter) -> SessionStore:
+    """Make a client that reaches the same store by the same way and shares nothing else."""
+    return ServiceAdapter(store._transport)
+
+
+@pytest.fixture(scope="session")
+def clients_of() -> Callable[[OpenOnce], OpenClients]:
+    """Turn what opens a store into what opens a store and makes its clients."""
+
+    def clients_of(open_once: OpenOnce) -> OpenClients:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[AnotherClient]:
+            async with open_once() as store:
+                yield partial(client_beside, store)
+
+        return opened
+
+    return clients_of
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessionstore.testing import CustomStore, RequiredContract
+from sessionstore.testing import ConversationContract, CustomStore, RequiredContract
 
 
 class TestCustomStore(RequiredContract):
@@ -11,7 +11,7 @@ class TestCustomStore(RequiredContract):
         return CustomStore
 
 
-class TestServedCustomStore(RequiredContract):
+class TestServedCustomStore(RequiredContract, ConversationContract):
     @pytest.fixture
     def open_once(self, open_served):
         return lambda: open_served(CustomStore())

@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 
 from sessionstore import FileSessionStore
-from sessionstore.testing import DurabilityContract, StoreContract
+from sessionstore.testing import ConversationContract, DurabilityContract, RecordConversationContract, StoreContract
 
 
-class TestFileStore(StoreContract, DurabilityContract):
+class TestFileStore(StoreContract, ConversationContract, RecordConversationContract, DurabilityContract):
     @pytest.fixture
     def open_once(self, tmp_path):
         return partial(FileSessionStore, tmp_path / "store")

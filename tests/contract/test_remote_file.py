@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 
 from sessionstore import FileSessionStore
-from sessionstore.testing import DurabilityContract, StoreContract
+from sessionstore.testing import ConversationContract, DurabilityContract, RecordConversationContract, StoreContract
 
 
-class TestRemoteFileStore(StoreContract):
+class TestRemoteFileStore(StoreContract, ConversationContract, RecordConversationContract):
     @pytest.fixture
     def open_once(self, open_served, tmp_path):
         return lambda: open_served(FileSessionStore(tmp_path / "store"))

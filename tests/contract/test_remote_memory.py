@@ -3,10 +3,10 @@
 import pytest
 
 from sessionstore import MemorySessionStore
-from sessionstore.testing import StoreContract
+from sessionstore.testing import ConversationContract, RecordConversationContract, StoreContract
 
 
-class TestRemoteMemoryStore(StoreContract):
+class TestRemoteMemoryStore(StoreContract, ConversationContract, RecordConversationContract):
     @pytest.fixture
     def open_once(self, open_served):
         return lambda: open_served(MemorySessionStore())

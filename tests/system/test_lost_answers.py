@@ -1,24 +1,33 @@
 """What was committed, but never answered, takes effect once."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from sessionstore import Message, RemoteSessionStore, SessionData, SessionStore, TraceEvent, TraceEventKind
+from sessionstore import Message, RemoteSessionStore, SessionData, SessionStore, StoreUnavailableError
+from sessionstore.testing import assert_same, samples
 from sessionstore.testing.proxy import LosingProxy
+from sessionstore.testing.requests import PAIRS
 from sessionstore_server.server import running_server
 from sessionstore_server.stores import FileSessionStore, MemorySessionStore
 
-EVENT = TraceEvent(
-    schema="a3s.trace_event.v1",
-    kind=TraceEventKind.TOOL_EXECUTION,
-    name="read",
-    success=True,
-    exit_code=0,
-    duration_ms=1,
-    output_bytes=1,
-)
+CLIENTS = 16
+UPDATES = 8
+"""Of each client."""
+
+UNARY_WRITES = [name for name in PAIRS if name != "save_snapshot"]
+
+
+class Lossy(NamedTuple):
+    """A proxy before a server, a store that goes through it, and one that does not."""
+
+    proxy: LosingProxy
+    store: RemoteSessionStore
+    direct: RemoteSessionStore
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -30,31 +39,75 @@ def local_store(request: pytest.FixtureRequest, tmp_path: Path) -> SessionStore:
     return stores[request.param]()
 
 
-async def test_a_write_whose_answer_was_lost_has_one_effect(local_store: SessionStore) -> None:
+@pytest.fixture
+async def lossy(local_store: SessionStore) -> AsyncIterator[Lossy]:
     async with (
         running_server(local_store) as server,
         LosingProxy(server.address).running() as proxy,
         RemoteSessionStore(proxy.address) as store,
+        RemoteSessionStore(server.address) as direct,
     ):
-        session = SessionData(id="a")
-        for turn in range(1, 11):
-            session.messages.append(Message.user(f"turn {turn}"))
-            proxy.lose_answers = 1
-            assert await store.save(session) == turn
-            assert proxy.lose_answers == 0
-        assert await store.load("a") == session
+        yield Lossy(proxy, store, direct)
 
 
-async def test_a_delete_whose_answer_was_lost_removes_nothing_that_came_after(local_store: SessionStore) -> None:
-    async with (
-        running_server(local_store) as server,
-        LosingProxy(server.address).running() as proxy,
-        RemoteSessionStore(proxy.address) as store,
-    ):
-        await store.save(SessionData(id="a"))
-        await store.save_trace_events("a", [EVENT])
-        proxy.lose_answers = 1
-        await store.delete("a")
-        assert proxy.lose_answers == 0
-        assert await store.revision("a") == 0
-        assert await store.save(SessionData(id="a"), expected_revision=0) == 4
+async def test_a_save_whose_answer_was_lost_has_one_effect(lossy: Lossy) -> None:
+    session = SessionData(id="a")
+    for turn in range(1, 11):
+        session.messages.append(Message.user(f"turn {turn}"))
+        lossy.proxy.lose_answers = 1
+        assert await lossy.store.save(session, expected_revision=turn - 1) == turn
+        assert lossy.proxy.lost_answers == turn
+    assert await lossy.store.load("a") == session
+
+
+@pytest.mark.parametrize("name", UNARY_WRITES)
+async def test_every_write_whose_answer_was_lost_has_one_effect(lossy: Lossy, name: str) -> None:
+    write, undo = PAIRS[name]
+    before = await undo(lossy.direct)
+    lossy.proxy.lose_answers = 2
+    written = await write(lossy.store)
+    assert lossy.proxy.lost_answers == 2
+    assert written in (None, before + 1)
+    assert await undo(lossy.direct) == before + 2
+
+
+async def test_a_snapshot_whose_answer_was_lost_is_reported(lossy: Lossy) -> None:
+    """It is too large to be kept for a repeat, so the caller learns that nobody answered."""
+    lossy.proxy.lose_answers = 1
+    with pytest.raises(StoreUnavailableError):
+        await lossy.store.save_snapshot(samples.snapshot("a"))
+    assert await lossy.direct.revision("a") == 1
+    assert_same(await lossy.direct.load_snapshot("a"), samples.snapshot("a"))
+
+
+async def test_a_delete_whose_answer_was_lost_removes_nothing_that_came_after(lossy: Lossy) -> None:
+    await lossy.store.save(SessionData(id="a"))
+    await lossy.store.save_trace_events("a", samples.trace_events())
+    lossy.proxy.lose_answers = 1
+    await lossy.store.delete("a")
+    assert lossy.proxy.lost_answers == 1
+    assert await lossy.store.revision("a") == 0
+    assert await lossy.store.save(SessionData(id="a"), expected_revision=0) == 4
+
+
+async def test_lost_answers_of_many_clients(local_store: SessionStore) -> None:
+    """Each client has a connection of its own, on which every tenth answer is lost."""
+    async with running_server(local_store) as server, AsyncExitStack() as stack:
+        proxies = [LosingProxy(server.address, lost_share=0.1, seed=number) for number in range(CLIENTS)]
+        for proxy in proxies:
+            await stack.enter_async_context(proxy.running())
+        stores = [await stack.enter_async_context(RemoteSessionStore(proxy.address)) for proxy in proxies]
+        await stores[0].save(SessionData(id="a"))
+        await asyncio.gather(*(_append(store, number) for number, store in enumerate(stores)))
+        session = await stores[0].load("a")
+        assert session is not None
+        texts = [message.content[0].text for message in session.messages]
+        assert sorted(texts) == sorted(f"{client} {number}" for client in range(CLIENTS) for number in range(UPDATES))
+        assert await stores[0].revision("a") == 1 + CLIENTS * UPDATES
+        assert sum(proxy.lost_answers for proxy in proxies) > CLIENTS
+
+
+async def _append(store: RemoteSessionStore, client: int) -> None:
+    for number in range(UPDATES):
+        message = Message.user(f"{client} {number}")
+        await store.update("a", lambda session, message=message: session.messages.append(message), attempts=10_000)

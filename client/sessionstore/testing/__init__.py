@@ -17,33 +17,41 @@ from sessionstore.testing.checkpoints import CheckpointContract
 from sessionstore.testing.comparison import assert_same
 from sessionstore.testing.concurrency import RecordConcurrencyContract, SessionConcurrencyContract
 from sessionstore.testing.contract import RequiredContract, StoreContract
+from sessionstore.testing.conversations import AnotherClient, ConversationContract, RecordConversationContract
 from sessionstore.testing.custom import CustomStore
 from sessionstore.testing.durability import DurabilityContract, Reopen
+from sessionstore.testing.editing import OpenClients, check_conversations
 from sessionstore.testing.errors import RecordErrorContract, SessionErrorContract
 from sessionstore.testing.fidelity import RecordFidelityContract, SessionFidelityContract
 from sessionstore.testing.ids import IdContract
 from sessionstore.testing.isolation import RecordIsolationContract, SessionIsolationContract
-from sessionstore.testing.listing import ListingContract, RevisionContract
+from sessionstore.testing.listing import ListingContract
 from sessionstore.testing.machine import check_against_memory
 from sessionstore.testing.recorded import load_recorded, read_recordings, snapshot_of
 from sessionstore.testing.records import RecordContract
+from sessionstore.testing.revisions import RevisionContract
 from sessionstore.testing.run_records import RunRecordContract
 from sessionstore.testing.sessions import SessionContract
 from sessionstore.testing.snapshots import SnapshotContract
 from sessionstore.testing.subagents import SubagentContract
 from sessionstore.testing.trace_events import TraceEventContract
+from sessionstore.testing.updates import UpdateContract
 from sessionstore.testing.verification import VerificationContract
 
 __all__ = [
+    "AnotherClient",
     "ArtifactContract",
     "CapabilityContract",
     "CheckpointContract",
+    "ConversationContract",
     "CustomStore",
     "DurabilityContract",
     "IdContract",
     "ListingContract",
+    "OpenClients",
     "RecordConcurrencyContract",
     "RecordContract",
+    "RecordConversationContract",
     "RecordErrorContract",
     "RecordFidelityContract",
     "RecordIsolationContract",
@@ -60,9 +68,11 @@ __all__ = [
     "StoreContract",
     "SubagentContract",
     "TraceEventContract",
+    "UpdateContract",
     "VerificationContract",
     "assert_same",
     "check_against_memory",
+    "check_conversations",
     "load_recorded",
     "read_recordings",
     "snapshot_of",

@@ -8,13 +8,15 @@ from sessionstore.testing.errors import RecordErrorContract, SessionErrorContrac
 from sessionstore.testing.fidelity import RecordFidelityContract, SessionFidelityContract
 from sessionstore.testing.ids import IdContract
 from sessionstore.testing.isolation import RecordIsolationContract, SessionIsolationContract
-from sessionstore.testing.listing import ListingContract, RevisionContract
+from sessionstore.testing.listing import ListingContract
 from sessionstore.testing.records import RecordContract
+from sessionstore.testing.revisions import RevisionContract
 from sessionstore.testing.run_records import RunRecordContract
 from sessionstore.testing.sessions import SessionContract
 from sessionstore.testing.snapshots import SnapshotContract
 from sessionstore.testing.subagents import SubagentContract
 from sessionstore.testing.trace_events import TraceEventContract
+from sessionstore.testing.updates import UpdateContract
 from sessionstore.testing.verification import VerificationContract
 
 
@@ -45,6 +47,7 @@ class StoreContract(
     SnapshotContract,
     CheckpointContract,
     RevisionContract,
+    UpdateContract,
     RecordIsolationContract,
     RecordFidelityContract,
     RecordErrorContract,

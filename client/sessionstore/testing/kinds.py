@@ -30,9 +30,10 @@ class RecordKind(Generic[R]):
         kept: bool = getattr(capabilities, self.name)
         return kept
 
-    async def save(self, store: SessionStore, session_id: str, records: R) -> None:
+    async def save(self, store: SessionStore, session_id: str, records: R, expected: int | None = None) -> int:
         """Replace the records of a session."""
-        await getattr(store, f"save_{self.name}")(session_id, records)
+        saved: int = await getattr(store, f"save_{self.name}")(session_id, records, expected_revision=expected)
+        return saved
 
     async def load(self, store: SessionStore, session_id: str) -> R | None:
         """Load the records of a session."""
@@ -71,9 +72,10 @@ class CheckpointKind(Generic[R]):
     def __str__(self) -> str:
         return self.name
 
-    async def save(self, store: SessionStore, checkpoint_id: str, checkpoint: R) -> None:
+    async def save(self, store: SessionStore, checkpoint_id: str, checkpoint: R, expected: int | None = None) -> int:
         """Replace the checkpoint of that id."""
-        await getattr(store, f"save_{self.name}")(checkpoint_id, checkpoint)
+        saved: int = await getattr(store, f"save_{self.name}")(checkpoint_id, checkpoint, expected_revision=expected)
+        return saved
 
     async def load(self, store: SessionStore, checkpoint_id: str) -> R | None:
         """Load the checkpoint of that id."""

@@ -6,7 +6,6 @@ from sessionstore.errors import InvalidArgumentError
 from sessionstore.model import SessionData, SessionSummary
 from sessionstore.store import SessionStore
 from sessionstore.testing import samples
-from sessionstore.testing.kinds import RECORD_KINDS
 
 
 class ListingContract:
@@ -87,27 +86,6 @@ class ListingContract:
         with pytest.raises(InvalidArgumentError) as caught:
             await store.list_sessions(page_size=page_size)
         assert caught.value.field == "page_size"
-
-
-class RevisionContract:
-    """What stores that count revisions promise about them."""
-
-    pytestmark = pytest.mark.asyncio
-
-    async def test_revision_grows_with_every_write(self, store: SessionStore) -> None:
-        """L6: The revision of a session grows by one with every write to it or its records, and with no other."""
-        await store.save(SessionData(id="a"))
-        await store.save(SessionData(id="b"))
-        before = await _revisions(store)
-        await store.save(SessionData(id="a"))
-        for kind in RECORD_KINDS:
-            await kind.save(store, "a", kind.some("a"))
-        await store.save_snapshot(samples.snapshot("a"))
-        assert await _revisions(store) == {"a": before["a"] + 2 + len(RECORD_KINDS), "b": before["b"]}
-
-
-async def _revisions(store: SessionStore) -> dict[str, int]:
-    return {summary.id: summary.revision for summary in (await store.list_sessions()).sessions}
 
 
 async def _ids_by_page(store: SessionStore, page_size: int) -> list[str]:

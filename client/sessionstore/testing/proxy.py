@@ -1,21 +1,30 @@
-"""A proxy between a client and a server that can lose answers, as a network does."""
+"""A proxy between a client and a server that counts bytes and can lose answers, as a network does."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from random import Random
 
 _FRAME_HEADER_BYTES = 9
 _HEADERS = 1
 
 
 class LosingProxy:
-    """Passes everything on, but cuts the connection in place of the next `lose_answers` answers."""
+    """Passes everything on, but cuts the connection in place of the next `lose_answers` answers.
 
-    def __init__(self, target: str) -> None:
+    Beside these it loses any other answer with the probability `lost_share`.
+    """
+
+    def __init__(self, target: str, lost_share: float = 0.0, seed: int = 0) -> None:
         self._host, _, self._port = target.rpartition(":")
+        self._lost_share, self._random = lost_share, Random(seed)  # noqa: S311 - no secret
         self.lose_answers = 0
-        self.passed_bytes = 0
+        self.lost_answers = 0
+        """How many were lost so far."""
+        self.requested_bytes = 0
         """From the client to the server."""
+        self.answered_bytes = 0
+        """From the server to the client."""
         self.address = ""
 
     @asynccontextmanager
@@ -42,18 +51,30 @@ class LosingProxy:
     async def _requests(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
-                self.passed_bytes += len(data)
+                self.requested_bytes += len(data)
                 to_server.write(data)
                 await to_server.drain()
 
     async def _answers(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass frames on until one begins an answer that is to be lost."""
+        begun: set[bytes] = set()
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 header = await upstream.readexactly(_FRAME_HEADER_BYTES)
                 payload = await upstream.readexactly(int.from_bytes(header[:3]))
-                if header[3] == _HEADERS and self.lose_answers:
-                    self.lose_answers -= 1
-                    return
+                stream = header[5:]
+                if header[3] == _HEADERS and stream not in begun:
+                    begun.add(stream)
+                    if self._loses():
+                        return
+                self.answered_bytes += len(header) + len(payload)
                 writer.write(header + payload)
                 await writer.drain()
+
+    def _loses(self) -> bool:
+        """Tell whether the answer that begins is to be lost."""
+        if not self.lose_answers and self._random.random() >= self._lost_share:
+            return False
+        self.lose_answers = max(0, self.lose_answers - 1)
+        self.lost_answers += 1
+        return True

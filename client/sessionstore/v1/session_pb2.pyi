@@ -489,16 +489,20 @@ class HeldMessages(google.protobuf.message.Message):
 
     REVISION_FIELD_NUMBER: builtins.int
     MESSAGE_COUNT_FIELD_NUMBER: builtins.int
+    INSTANCE_FIELD_NUMBER: builtins.int
     revision: builtins.int
     message_count: builtins.int
     """How many messages, from the first."""
+    instance: builtins.int
+    """The `instance` of the answer that told the revision. What another one told does not count."""
     def __init__(
         self,
         *,
         revision: builtins.int = ...,
         message_count: builtins.int = ...,
+        instance: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["message_count", b"message_count", "revision", b"revision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["instance", b"instance", "message_count", b"message_count", "revision", b"revision"]) -> None: ...
 
 Global___HeldMessages: typing_extensions.TypeAlias = HeldMessages
 
@@ -552,7 +556,10 @@ class SaveSessionResponse(google.protobuf.message.Message):
 
     REVISION_FIELD_NUMBER: builtins.int
     COMMIT_TIME_FIELD_NUMBER: builtins.int
+    INSTANCE_FIELD_NUMBER: builtins.int
     revision: builtins.int
+    instance: builtins.int
+    """Stands for the running program that answered."""
     @property
     def commit_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -560,9 +567,10 @@ class SaveSessionResponse(google.protobuf.message.Message):
         *,
         revision: builtins.int = ...,
         commit_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        instance: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["commit_time", b"commit_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["commit_time", b"commit_time", "revision", b"revision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["commit_time", b"commit_time", "instance", b"instance", "revision", b"revision"]) -> None: ...
 
 Global___SaveSessionResponse: typing_extensions.TypeAlias = SaveSessionResponse
 
@@ -598,12 +606,15 @@ class LoadSessionResponse(google.protobuf.message.Message):
 
     REVISION_FIELD_NUMBER: builtins.int
     HELD_COUNT_FIELD_NUMBER: builtins.int
+    INSTANCE_FIELD_NUMBER: builtins.int
     SESSION_FIELD_NUMBER: builtins.int
     MESSAGES_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """0: nothing is stored under the id."""
     held_count: builtins.int
     """How many messages of `held` still begin the conversation: all of them, or 0."""
+    instance: builtins.int
+    """Stands for the running program that answered."""
     @property
     def session(self) -> Global___SessionData:
         """Unset: no such session was saved; `messages` is empty then."""
@@ -617,11 +628,12 @@ class LoadSessionResponse(google.protobuf.message.Message):
         *,
         revision: builtins.int = ...,
         held_count: builtins.int = ...,
+        instance: builtins.int = ...,
         session: Global___SessionData | None = ...,
         messages: collections.abc.Iterable[sessionstore.v1.message_pb2.Message] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["session", b"session"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["held_count", b"held_count", "messages", b"messages", "revision", b"revision", "session", b"session"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["held_count", b"held_count", "instance", b"instance", "messages", b"messages", "revision", b"revision", "session", b"session"]) -> None: ...
 
 Global___LoadSessionResponse: typing_extensions.TypeAlias = LoadSessionResponse
 

@@ -8,6 +8,7 @@ expects a revision is refused.
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import asdict
 
+from sessionstore.errors import StaleBaseError
 from sessionstore.store import SessionStore
 from sessionstore.v1 import session_pb2, snapshot_pb2, system_pb2
 from sessionstore.wire import methods, records
@@ -56,6 +57,8 @@ class _SessionServices:
     ) -> session_pb2.SaveSessionResponse:
         refuse_expectation(self._store, request)
         check_part("session.id", request.session.id)
+        if request.HasField("base"):
+            raise StaleBaseError(id=request.session.id, log="messages")
         session = parsed(records.SESSION, "session", request.session)
         session.messages = parsed_all(records.MESSAGE, "messages", request.messages)
         await self._store.save(session)

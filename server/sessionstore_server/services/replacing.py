@@ -5,16 +5,16 @@ blobs is stored before the commit that refers to it.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from sessionstore.errors import InvalidArgumentError, StaleBaseError, StorageError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, LogView, Splice, View
+from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError, StorageError
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, View
 from sessionstore_server.backends.checks import UNKNOWN_BLOBS_FIELD
-from sessionstore_server.services.writes import commit
+from sessionstore_server.services.writes import commit, expected_revision
 
 R = TypeVar("R", bound=Message)
 
@@ -34,15 +34,20 @@ class Wanted:
     """The content, by sha256, of all the blobs that the key is to refer to; None: these stay as they are."""
 
     def change(self, view: View | None) -> Change:
-        """Return the change that leads there from what `view` shows of the same names."""
-        stored: Mapping[str, bytes] = view.documents if view else {}
-        stored_logs: Mapping[str, LogView] = view.logs if view else {}
-        documents: dict[str, bytes | None] = dict.fromkeys(_gone(self.below, stored, self.documents))
-        logs: dict[str, Splice | None] = dict.fromkeys(_gone(self.below, stored_logs, self.logs))
-        documents |= {name: record for name, record in self.documents.items() if stored.get(name) != record}
-        logs |= {name: _replaced(view, name, records) for name, records in self.logs.items()}
+        """Return the change that leads there from anything; `view` only tells which records of the logs can be kept."""
+        gone = dict.fromkeys([self.below] if self.below else [])
+        spliced = {name: _replaced(view, name, records) for name, records in self.logs.items()}
         blobs = None if self.contents is None else frozenset(self.contents)
-        return Change(documents, logs, self.summary, blobs)
+        return Change({**gone, **self.documents}, {**gone, **spliced}, self.summary, blobs)
+
+    def difference(self, view: View) -> Change:
+        """Return the change that leads there from `view`, and from nothing else: what is stored is left out."""
+        change = self.change(view)
+        documents = {name: record for name, record in self.documents.items() if view.documents.get(name) != record}
+        logs = {name: splice for name, splice in change.logs.items() if splice and not _keeps_all(view, name, splice)}
+        gone = dict.fromkeys(_gone(self.below, view.documents, self.documents))
+        gone_logs = dict.fromkeys(_gone(self.below, view.logs, self.logs))
+        return replace(change, documents={**gone, **documents}, logs={**gone_logs, **logs})
 
 
 async def commit_wanted(
@@ -55,17 +60,24 @@ async def commit_wanted(
 ) -> R:
     """Commit what leads from what `key` holds to what is wanted; see `commit` for the other arguments.
 
-    Another call may shorten a log in between, or take the last reference to a blob; then it is tried again.
+    Another call may write, shorten a log or take the last reference to a blob in between; then it is tried again, from
+    the second time on with a change that no other write disturbs.
     """
     prefix = (wanted.below,) if wanted.below else ()
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         await _store(backend, wanted.contents or {})
         ranges = dict.fromkeys((*wanted.logs, *prefix), LogRange())
         view = await backend.read(key, (*wanted.documents, *prefix), ranges)
         try:
+            if view and not attempt and expected_revision(request) in (None, view.revision):
+                change = wanted.difference(view)
+                return await commit(backend, key, change, request, response, digest, view.revision)
             return await commit(backend, key, wanted.change(view), request, response, digest)
         except StaleBaseError:
             continue
+        except RevisionConflictError:
+            if expected_revision(request) is not None:
+                raise
         except InvalidArgumentError as error:
             if error.field != UNKNOWN_BLOBS_FIELD:
                 raise
@@ -77,6 +89,10 @@ def _gone(below: str | None, stored: Mapping[str, object], wanted: Mapping[str, 
     if below is None:
         return []
     return [name for name in stored if name.startswith(below) and name not in wanted]
+
+
+def _keeps_all(view: View, log: str, splice: Splice) -> bool:
+    return log in view.logs and not splice.append and splice.keep == view.logs[log].length
 
 
 def _replaced(view: View | None, log: str, records: Sequence[bytes]) -> Splice:

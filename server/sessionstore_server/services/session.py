@@ -1,13 +1,16 @@
 """Sessions: saved, loaded, deleted, listed."""
 
+import secrets
 from collections.abc import Sequence
+from functools import partial
 
+from sessionstore.errors import StaleBaseError
 from sessionstore.model import SessionSummary
 from sessionstore.v1 import message_pb2
 from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import DELETE_SESSION, LIST_SESSIONS, LOAD_SESSION, SAVE_SESSION, SESSION_EXISTS
 from sessionstore.wire.records import MESSAGE, SESSION, SESSION_SUMMARY
-from sessionstore_server.backends.base import Backend, Change, Key, Listed, LogRange, LogView, Splice, View
+from sessionstore_server.backends.base import Backend, Change, Key, Listed, LogRange, Splice, View
 from sessionstore_server.services.checks import checked_all, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import MESSAGES, SESSIONS, SNAPSHOT, session_key
@@ -23,6 +26,9 @@ class SessionService:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        # Revisions may begin anew with another store, a backup, or memory that was lost; what callers hold ends with
+        # the program that told it.
+        self._instance = secrets.randbits(63)
 
     def handlers(self) -> HandlerTable:
         """Return what answers which method."""
@@ -38,22 +44,28 @@ class SessionService:
         """Replace the session; its records stay."""
         key = session_key(caller, request.session.id, field="session.id")
         wanted = wanted_session(request.session, request.messages, request.base.message_count)
+        response = partial(pb.SaveSessionResponse, instance=self._instance)
         if not request.HasField("base"):
-            return await commit_wanted(self._backend, key, wanted, request, pb.SaveSessionResponse)
+            return await commit_wanted(self._backend, key, wanted, request, response)
+        if request.base.instance != self._instance:
+            raise StaleBaseError(id=key.id, log=MESSAGES)
         added = Splice(wanted.logs[MESSAGES], keep=request.base.message_count, since=request.base.revision)
         change = Change(wanted.documents, {MESSAGES: added}, wanted.summary)
-        return await commit(self._backend, key, change, request, pb.SaveSessionResponse)
+        return await commit(self._backend, key, change, request, response)
 
     async def load_session(self, request: pb.LoadSessionRequest, caller: Caller) -> bytes:
         """Return the session with the messages that the caller lacks; an empty response when it was never saved."""
-        key, held = session_key(caller, request.session_id), request.held
+        key = session_key(caller, request.session_id)
+        held = request.held if request.held.instance == self._instance else pb.HeldMessages()
         view = await self._read(key, held.message_count)
-        if view is not None and MESSAGES in view.logs and not _begins_with(view.logs[MESSAGES], held):
+        if view is not None and MESSAGES in view.logs and not _begins_with(view, held):
             view = await self._read(key, 0)
         if view is None or SESSION_DOCUMENT not in view.documents:
             return b""
         return with_records(
-            pb.LoadSessionResponse(revision=view.revision, held_count=view.logs[MESSAGES].start),
+            pb.LoadSessionResponse(
+                revision=view.revision, held_count=view.logs[MESSAGES].start, instance=self._instance
+            ),
             session=[view.documents[SESSION_DOCUMENT]],
             messages=view.logs[MESSAGES].records,
         )
@@ -101,10 +113,11 @@ def wanted_session(session: pb.SessionData, messages: Sequence[message_pb2.Messa
     )
 
 
-def _begins_with(messages: LogView, held: pb.HeldMessages) -> bool:
+def _begins_with(view: View, held: pb.HeldMessages) -> bool:
+    messages = view.logs[MESSAGES]
     if not held.message_count:
         return True
-    return messages.shortened_at <= held.revision and held.message_count <= messages.length
+    return messages.shortened_at <= held.revision <= view.revision and held.message_count <= messages.length
 
 
 def _summary(entry: Listed) -> pb.SessionSummary:

@@ -21,13 +21,16 @@ async def commit(
     request: Any,  # noqa: ANN401 - any write
     response: Callable[..., R],
     content: str | None = None,
+    seen_revision: int | None = None,
 ) -> R:
     """Commit `change` as `request` asks for it, and return the response that tells the revision.
 
-    `content` is a digest of what is written, when the request itself does not hold it all.
+    `content` is a digest of what is written, when the request itself does not hold it all. The change is refused unless
+    the key still is at `seen_revision`; None: the change holds whatever it meets.
     """
     changed = replace(change, request=identity(request, content))
-    committed = await backend.commit(key, changed, expected_revision(request))
+    expected = expected_revision(request) if seen_revision is None else seen_revision
+    committed = await backend.commit(key, changed, expected)
     return response(revision=committed.revision, commit_time=timestamp(committed.commit_time))
 
 
@@ -46,5 +49,6 @@ def identity(request: Any, content: str | None = None) -> Request | None:  # noq
     if not request.request_id:
         return None
     check_part("request_id", request.request_id)
-    digest = content or hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
-    return Request(request.request_id, digest)
+    # Requests of different methods may have the same bytes.
+    asked = request.DESCRIPTOR.full_name.encode() + request.SerializeToString(deterministic=True)
+    return Request(request.request_id, content or hashlib.sha256(asked).hexdigest())
