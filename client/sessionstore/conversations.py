@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from operator import is_
 
 from sessionstore.model import Message
 
@@ -70,5 +71,4 @@ class Conversations:
 
 def shared_count(held: Held, messages: Sequence[Message]) -> int:
     """Return with how many of the held messages `messages` begin."""
-    pairs = zip(held.messages, messages, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
+    return sum(takewhile(bool, map(is_, held.messages, messages)))

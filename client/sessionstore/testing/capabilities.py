@@ -1,15 +1,24 @@
 """What every store promises about what it keeps: it says so, keeps it, and refuses the rest."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from sessionstore.errors import UnsupportedOperationError
-from sessionstore.model import SessionSnapshot
+from sessionstore.model import SessionData, SessionSnapshot
 from sessionstore.store import Capabilities, SessionStore
 from sessionstore.testing import samples
 from sessionstore.testing.comparison import assert_same
 from sessionstore.testing.kinds import CHECKPOINT_KINDS, RECORD_KINDS, CheckpointKind, RecordKind
+
+_OTHER = SessionData(id="a", model_name="other")
+_CONDITIONAL_CALLS: Sequence[Callable[[SessionStore], Awaitable[object]]] = (
+    lambda store: store.save(_OTHER, expected_revision=0),
+    lambda store: store.delete("a", expected_revision=0),
+    lambda store: store.save_trace_events("a", [], expected_revision=0),
+    lambda store: store.update("a", lambda _: _OTHER),
+)
 
 
 class CapabilityContract:
@@ -72,6 +81,17 @@ class CapabilityContract:
         await store.save(samples.session("a"))
         assert_same(await store.load_snapshot("a"), SessionSnapshot(session=samples.session("a")))
         assert not await store.is_snapshot("a")
+
+    async def test_expectations_are_met_or_refused(self, store: SessionStore) -> None:
+        """B9: A write that depends on a revision is refused by a store without revisions, never made regardless."""
+        if (await store.capabilities()).revisions:
+            assert await store.save(samples.session("a"), expected_revision=0) == 1
+            return
+        assert await store.save(samples.session("a")) == 0
+        for call in _CONDITIONAL_CALLS:
+            with pytest.raises(UnsupportedOperationError):
+                await call(store)
+        assert_same(await store.load("a"), samples.session("a"))
 
     @pytest.mark.parametrize("kind", CHECKPOINT_KINDS, ids=str)
     async def test_checkpoints_are_kept_or_refused(self, store: SessionStore, kind: CheckpointKind[Any]) -> None:

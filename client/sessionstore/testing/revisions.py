@@ -67,7 +67,7 @@ class RevisionContract:
         assert [await store.save_trace_events("b", []) for _ in range(3)] == [1, 2, 3]
 
     async def test_revision_tells_the_present_one(self, store: SessionStore) -> None:
-        """W2: `revision` tells the present revision, and 0 where there is nothing; each session has its own."""
+        """W2: A store tells the present revision of each session, and 0 where there is nothing."""
         assert await store.revision("a") == 0
         await store.save_trace_events("a", [])
         await store.save(samples.session("b"))

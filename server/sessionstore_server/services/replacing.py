@@ -7,6 +7,7 @@ blobs is stored before the commit that refers to it.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from operator import eq
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -98,8 +99,7 @@ def _keeps_all(view: View, log: str, splice: Splice) -> bool:
 def _replaced(view: View | None, log: str, records: Sequence[bytes]) -> Splice:
     if view is None or log not in view.logs:
         return Splice(append=records, keep=0)
-    pairs = zip(view.logs[log].records, records, strict=False)
-    kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    kept = sum(takewhile(bool, map(eq, view.logs[log].records, records)))
     return Splice(append=records[kept:], keep=kept, since=view.revision)
 
 

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 
-from sessionstore.errors import StaleBaseError
 from sessionstore.model import SessionSummary
 from sessionstore.v1 import message_pb2
 from sessionstore.v1 import session_pb2 as pb
@@ -19,6 +18,9 @@ from sessionstore_server.services.pages import list_page
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
 from sessionstore_server.services.writes import commit, delete
+
+_NEVER = -1
+"""A revision before all others."""
 
 
 class SessionService:
@@ -47,9 +49,9 @@ class SessionService:
         response = partial(pb.SaveSessionResponse, instance=self._instance)
         if not request.HasField("base"):
             return await commit_wanted(self._backend, key, wanted, request, response)
-        if request.base.instance != self._instance:
-            raise StaleBaseError(id=key.id, log=MESSAGES)
-        added = Splice(wanted.logs[MESSAGES], keep=request.base.message_count, since=request.base.revision)
+        # What another program told is stale, but a request that it carried out has to be known as such before.
+        since = request.base.revision if request.base.instance == self._instance else _NEVER
+        added = Splice(wanted.logs[MESSAGES], keep=request.base.message_count, since=since)
         change = Change(wanted.documents, {MESSAGES: added}, wanted.summary)
         return await commit(self._backend, key, change, request, response)
 
