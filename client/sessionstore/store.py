@@ -233,7 +233,7 @@ class SessionStore(ABC):
         self, session_id: str, artifacts: ArtifactStore, *, expected_revision: int | None = None
     ) -> int:
         """Replace the session's artifacts and retained uris."""
-        return self._refuse_unless_empty("save_artifacts", (*artifacts, *artifacts.retained_uris))
+        return self._refuse_unless_empty("save_artifacts", (*artifacts, *artifacts.retained_uris), expected_revision)
 
     async def load_artifacts(self, session_id: str) -> ArtifactStore | None:
         """Return the session's artifacts, with limits large enough to hold them all, or None."""
@@ -242,7 +242,7 @@ class SessionStore(ABC):
         self, session_id: str, trace_events: Sequence[TraceEvent], *, expected_revision: int | None = None
     ) -> int:
         """Replace the session's trace events."""
-        return self._refuse_unless_empty("save_trace_events", trace_events)
+        return self._refuse_unless_empty("save_trace_events", trace_events, expected_revision)
 
     async def load_trace_events(self, session_id: str) -> builtins.list[TraceEvent] | None:
         """Return the session's trace events in the order they were saved, or None."""
@@ -251,7 +251,7 @@ class SessionStore(ABC):
         self, session_id: str, run_records: Sequence[RunRecord], *, expected_revision: int | None = None
     ) -> int:
         """Replace the session's runs with their events. Run ids must be unique."""
-        return self._refuse_unless_empty("save_run_records", run_records)
+        return self._refuse_unless_empty("save_run_records", run_records, expected_revision)
 
     async def load_run_records(self, session_id: str) -> builtins.list[RunRecord] | None:
         """Return the session's runs in the order they were saved, or None."""
@@ -260,7 +260,7 @@ class SessionStore(ABC):
         self, session_id: str, reports: Sequence[VerificationReport], *, expected_revision: int | None = None
     ) -> int:
         """Replace the session's verification reports."""
-        return self._refuse_unless_empty("save_verification_reports", reports)
+        return self._refuse_unless_empty("save_verification_reports", reports, expected_revision)
 
     async def load_verification_reports(self, session_id: str) -> builtins.list[VerificationReport] | None:
         """Return the session's verification reports in the order they were saved, or None."""
@@ -269,7 +269,7 @@ class SessionStore(ABC):
         self, session_id: str, tasks: Sequence[SubagentTaskSnapshot], *, expected_revision: int | None = None
     ) -> int:
         """Replace the session's subagent tasks."""
-        return self._refuse_unless_empty("save_subagent_tasks", tasks)
+        return self._refuse_unless_empty("save_subagent_tasks", tasks, expected_revision)
 
     async def load_subagent_tasks(self, session_id: str) -> builtins.list[SubagentTaskSnapshot] | None:
         """Return the session's subagent tasks in the order they were saved, or None."""
@@ -342,7 +342,8 @@ class SessionStore(ABC):
         if expected_revision is not None:
             raise UnsupportedOperationError(operation="expected_revision", backend=self.backend_name)
 
-    def _refuse_unless_empty(self, operation: str, records: Sequence[object]) -> int:
+    def _refuse_unless_empty(self, operation: str, records: Sequence[object], expected_revision: int | None) -> int:
+        self._refuse_expectation(expected_revision)
         if records:
             raise UnsupportedOperationError(operation=operation, backend=self.backend_name)
         return 0

@@ -55,10 +55,17 @@ def wanted_runs(run_records: Sequence[pb.RunRecord]) -> Wanted:
         if run_record(run_id) in documents:
             raise InvalidArgumentError(field=f"{field}.snapshot.id", problem="another run has this id already")
         logs[run_events(run_id)] = checked_all(RUN_EVENT, f"{field}.events", record.events)
-        record.ClearField("events")
-        documents[run_record(run_id)] = checked(RUN_RECORD, field, record)
+        documents[run_record(run_id)] = checked(RUN_RECORD, field, _without_events(record))
         index.run_ids.append(run_id)
     return Wanted({**documents, RUNS: index.SerializeToString()}, logs, below=RUN_PREFIX)
+
+
+def _without_events(record: pb.RunRecord) -> pb.RunRecord:
+    # A copy, since the request stays what the caller asked for.
+    kept = pb.RunRecord()
+    kept.CopyFrom(record)
+    kept.ClearField("events")
+    return kept
 
 
 def stored_runs(view: View) -> list[bytes]:
