@@ -115,7 +115,6 @@ PACKAGES = {
         "sessionstore.adapter",
         "sessionstore.transport",
         "sessionstore.remote",
-        "sessionstore.testing.requests",
         f"{SERVER}.services",
         f"{SERVER}.record_json",
         f"{SERVER}.local",

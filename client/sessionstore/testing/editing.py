@@ -85,11 +85,11 @@ class EditingMachine(RuleBasedStateMachine):
         self._copies[client, session_id].messages[position : position + 1] = [self._new_message()]
 
     @rule(client=_clients, session_id=_ids, position=_positions, value=_alike)
-    def replace_by_a_similar_one(self, client: int, session_id: str, position: int, value: float) -> None:
-        """Replace one message by one that may be equal and have another JSON."""
+    def replace_by_similar_ones(self, client: int, session_id: str, position: int, value: float) -> None:
+        """Replace the messages from a position on by some that may be equal to others and have another JSON."""
         call = ToolUseBlock(id="1", name="tool", input={"value": value})
         similar = Message(role="assistant", content=(call,))
-        self._copies[client, session_id].messages[position : position + 1] = [similar]
+        self._copies[client, session_id].messages[position:] = [similar] * 2
 
     @rule(client=_clients, session_id=_ids, position=_positions)
     def replace_by_equal_ones(self, client: int, session_id: str, position: int) -> None:

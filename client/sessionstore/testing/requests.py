@@ -1,9 +1,8 @@
 """Every kind of write as it goes over the wire, so that a test can send it again, and send another under its id."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from google.protobuf.message import Message
 from typing_extensions import override
 
 from sessionstore.adapter import ServiceAdapter
@@ -11,10 +10,7 @@ from sessionstore.model import SessionData
 from sessionstore.store import SessionStore
 from sessionstore.testing import samples
 from sessionstore.testing.kinds import CHECKPOINT_KINDS, RECORD_KINDS, CheckpointKind, RecordKind
-from sessionstore.transport import Kind, Method, Transport
-
-Q = TypeVar("Q", bound=Message)
-A = TypeVar("A", bound=Message)
+from sessionstore.transport import A, Kind, Method, Q, Transport
 
 Call = Callable[[SessionStore], Awaitable[object]]
 

@@ -1,0 +1,85 @@
+"""What a client remembers of conversations, and when it forgets."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from sessionstore import Message
+from sessionstore.conversations import CAPACITY_BYTES, LIFETIME_SECONDS, Conversations, Held, shared_count
+
+MESSAGES = tuple(map(Message.user, "abc"))
+
+
+def held(revision: int, size: int = 10) -> Held:
+    return Held(revision, MESSAGES, size)
+
+
+def test_the_newest_is_remembered() -> None:
+    conversations = Conversations()
+    newest = held(2)
+    for known in (held(1), newest, held(1)):
+        conversations.put("a", known)
+    assert conversations.get("a") is newest
+    assert conversations.get("b") is None
+
+
+def test_what_was_forgotten_may_come_again_at_any_revision() -> None:
+    conversations = Conversations()
+    conversations.put("a", held(9))
+    for _ in range(2):
+        conversations.forget("a")
+    assert conversations.get("a") is None
+    again = held(1)
+    conversations.put("a", again)
+    assert conversations.get("a") is again
+
+
+def test_a_store_without_revisions_is_not_remembered() -> None:
+    conversations = Conversations()
+    conversations.put("a", held(0))
+    assert conversations.get("a") is None
+
+
+def test_the_one_not_used_for_longest_makes_room() -> None:
+    conversations = Conversations(capacity_bytes=30)
+    for session_id in ("a", "b", "c"):
+        conversations.put(session_id, held(1))
+    conversations.get("a")
+    conversations.put("d", held(1))
+    assert [conversations.get(each) is not None for each in "abcd"] == [True, False, True, True]
+
+
+def test_what_is_larger_than_all_room_is_not_remembered() -> None:
+    conversations = Conversations(capacity_bytes=30)
+    conversations.put("a", held(1, size=31))
+    assert conversations.get("a") is None
+    for revision in range(2, 20):
+        conversations.put("a", held(revision))
+    conversations.put("b", held(1))
+    assert conversations.get("a") is not None
+    assert conversations.get("b") is not None
+
+
+@pytest.mark.parametrize(("age", "is_remembered"), [(LIFETIME_SECONDS - 60, True), (LIFETIME_SECONDS + 60, False)])
+def test_what_is_old_is_forgotten(age: float, is_remembered: bool) -> None:
+    conversations = Conversations(CAPACITY_BYTES)
+    conversations.put("a", replace(held(1), told_at=time.monotonic() - age))
+    assert (conversations.get("a") is not None) is is_remembered
+
+
+@pytest.mark.parametrize(
+    ("messages", "count"),
+    [
+        ((), 0),
+        (MESSAGES, 3),
+        (MESSAGES[:2], 2),
+        ((*MESSAGES, Message.user("d")), 3),
+        ((Message.user("a"), *MESSAGES[1:]), 0),
+        ((MESSAGES[0], Message.user("b"), MESSAGES[2]), 1),
+        (MESSAGES[::-1], 0),
+    ],
+    ids=["nothing", "all", "fewer", "more", "an equal first", "an equal second", "turned round"],
+)
+def test_the_same_objects_are_shared(messages: tuple[Message, ...], count: int) -> None:
+    assert shared_count(held(1), messages) == count
