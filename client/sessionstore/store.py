@@ -47,7 +47,8 @@ from sessionstore.pages import page_limit, page_position, page_token_after
 
 T = TypeVar("T")
 
-_LONGEST_PAUSE_SECONDS = 0.02
+_FIRST_PAUSE_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +157,23 @@ class SessionStore(ABC):
         """Load the session, let `change` edit or replace it, and save it if nobody else wrote in between.
 
         Otherwise it starts again, up to `attempts` times in all, so `change` may be called several times. Returns what
-        was saved, or None when there is no such session. Errors: RevisionConflictError after the last attempt.
+        was saved, or None when there is no such session. Errors: RevisionConflictError after the last attempt;
+        InvalidArgumentError when `change` gives the session another id.
         """
         for attempt in range(attempts):
             found = await self.load_with_revision(session_id)
             if found is None:
                 return None
             session = change(found.value) or found.value
+            if session.id != session_id:
+                raise InvalidArgumentError(field="change", problem=f"must leave the id {session_id!r} as it is")
             try:
                 await self.save(session, expected_revision=found.revision)
             except RevisionConflictError:
                 if attempt + 1 == attempts:
                     raise
-                await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+                pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
+                await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
             else:
                 return session
         raise InvalidArgumentError(field="attempts", problem="must be at least 1")

@@ -91,11 +91,15 @@ def check_revision(key: Key, expected: int | None, actual: int) -> None:
         raise RevisionConflictError(key.id, expected, actual)
 
 
-def check_base(key: Key, name: str, splice: Splice, length: int, shortened_at: int | None) -> None:
-    """Refuse a splice made on records that are no longer there; `shortened_at` is None for a log that is absent."""
+def check_base(key: Key, name: str, splice: Splice, length: int, shortened_at: int | None, revision: int) -> None:
+    """Refuse a splice made on records that are no longer there, or never were, at a key that is at `revision`.
+
+    `shortened_at` is None for a log that is absent.
+    """
     if splice.since is None:
         return
-    if shortened_at is None or shortened_at > splice.since or length < (splice.keep or 0):
+    seen = shortened_at is not None and shortened_at <= splice.since <= revision
+    if not seen or length < (splice.keep or 0):
         raise StaleBaseError(key.id, name)
 
 

@@ -208,7 +208,7 @@ class MemoryBackend(Backend):
             if splice is not None:
                 log = entry.logs.get(name)
                 length = len(log.records) if log else 0
-                checks.check_base(key, name, splice, length, log.shortened_at if log else None)
+                checks.check_base(key, name, splice, length, log.shortened_at if log else None, entry.revision)
                 checks.kept_records(name, splice, length)
         if missing := (change.blobs or frozenset()) - self._blobs.keys():
             raise checks.unknown_blobs(missing)

@@ -123,7 +123,7 @@ def _kept_records(state: State, change: Change) -> dict[str, int]:
         if splice is not None:
             log = state.logs.get(name)
             length = log.end.records if log else 0
-            checks.check_base(state.key, name, splice, length, log.shortened_at if log else None)
+            checks.check_base(state.key, name, splice, length, log.shortened_at if log else None, state.revision)
             kept[name] = checks.kept_records(name, splice, length)
     return kept
 
