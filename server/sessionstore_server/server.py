@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from sessionstore.channel import SERVER_OPTIONS
-from sessionstore.errors import InvalidArgumentError, SessionStoreError
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.store import SessionStore
 from sessionstore_server.rpc import generic_handlers
 from sessionstore_server.services.custom import services_of_store
@@ -57,6 +57,7 @@ async def running_server(
             yield RunningServer(address)
         finally:
             sweeping.cancel()
+            await asyncio.wait([sweeping])
     finally:
         await _set_health(status, services, health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.stop(grace_seconds)
@@ -68,8 +69,8 @@ async def _sweep_regularly(services: Services) -> None:
     while True:
         try:
             await services.sweep()
-        except SessionStoreError as error:
-            _log.warning("sweep failed", problem=str(error))
+        except Exception as error:  # noqa: BLE001 - the next sweep may succeed
+            _log.error("sweep failed", exc_info=error)
         await asyncio.sleep(SWEEP_SECONDS)
 
 
