@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esessionstore/v1/artifact.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x01\n\x0cToolArtifact\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61rtifact_uri\x18\x02 \x01(\t\x12\x11\n\ttool_name\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x16\n\x0eoriginal_bytes\x18\x05 \x01(\x04\x12\x13\n\x0bshown_bytes\x18\x06 \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\x95\x01\n\x10\x41rtifactManifest\x12\x30\n\tartifacts\x18\x01 \x03(\x0b\x32\x1d.sessionstore.v1.ToolArtifact\x12\x15\n\rretained_uris\x18\x02 \x03(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xa9\x01\n\x14SaveArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x33\n\x08manifest\x18\n \x01(\x0b\x32!.sessionstore.v1.ArtifactManifestB\x14\n\x12_expected_revision\"Z\n\x15SaveArtifactsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x14LoadArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"o\n\x15LoadArtifactsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x33\n\x08manifest\x18\n \x01(\x0b\x32!.sessionstore.v1.ArtifactManifest2\xd1\x01\n\x0f\x41rtifactService\x12^\n\rSaveArtifacts\x12%.sessionstore.v1.SaveArtifactsRequest\x1a&.sessionstore.v1.SaveArtifactsResponse\x12^\n\rLoadArtifacts\x12%.sessionstore.v1.LoadArtifactsRequest\x1a&.sessionstore.v1.LoadArtifactsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esessionstore/v1/artifact.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x01\n\x0cToolArtifact\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61rtifact_uri\x18\x02 \x01(\t\x12\x11\n\ttool_name\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x16\n\x0eoriginal_bytes\x18\x05 \x01(\x04\x12\x13\n\x0bshown_bytes\x18\x06 \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\x95\x01\n\x10\x41rtifactManifest\x12\x30\n\tartifacts\x18\x01 \x03(\x0b\x32\x1d.sessionstore.v1.ToolArtifact\x12\x15\n\rretained_uris\x18\x02 \x03(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xd3\x01\n\x14SaveArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x33\n\x08manifest\x18\n \x01(\x0b\x32!.sessionstore.v1.ArtifactManifestB\x14\n\x12_expected_revisionB\x0e\n\x0c_lease_epoch\"Z\n\x15SaveArtifactsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x14LoadArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"o\n\x15LoadArtifactsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x33\n\x08manifest\x18\n \x01(\x0b\x32!.sessionstore.v1.ArtifactManifest\"\xd6\x01\n\x11\x41rtifactReference\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61rtifact_uri\x18\x02 \x01(\t\x12\x11\n\ttool_name\x18\x03 \x01(\t\x12\x16\n\x0eoriginal_bytes\x18\x04 \x01(\x04\x12\x13\n\x0bshown_bytes\x18\x05 \x01(\x04\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x0c\n\x04size\x18\x07 \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"*\n\x14ListArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x88\x01\n\x15ListArtifactsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x35\n\tartifacts\x18\n \x03(\x0b\x32\".sessionstore.v1.ArtifactReference\x12\x15\n\rretained_uris\x18\x0b \x03(\t\")\n\x17\x46indMissingBlobsRequest\x12\x0e\n\x06sha256\x18\x01 \x03(\t\"I\n\x18\x46indMissingBlobsResponse\x12-\n\x07missing\x18\x01 \x03(\x0b\x32\x1c.sessionstore.v1.MissingBlob\"/\n\x0bMissingBlob\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\"O\n\x10WriteBlobRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\r\n\x05piece\x18\x04 \x01(\x0c\"!\n\x11WriteBlobResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\"@\n\x0fReadBlobRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\x04\"!\n\x10ReadBlobResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\x32\xc3\x04\n\x0f\x41rtifactService\x12^\n\rSaveArtifacts\x12%.sessionstore.v1.SaveArtifactsRequest\x1a&.sessionstore.v1.SaveArtifactsResponse\x12^\n\rLoadArtifacts\x12%.sessionstore.v1.LoadArtifactsRequest\x1a&.sessionstore.v1.LoadArtifactsResponse\x12^\n\rListArtifacts\x12%.sessionstore.v1.ListArtifactsRequest\x1a&.sessionstore.v1.ListArtifactsResponse\x12g\n\x10\x46indMissingBlobs\x12(.sessionstore.v1.FindMissingBlobsRequest\x1a).sessionstore.v1.FindMissingBlobsResponse\x12T\n\tWriteBlob\x12!.sessionstore.v1.WriteBlobRequest\x1a\".sessionstore.v1.WriteBlobResponse(\x01\x12Q\n\x08ReadBlob\x12 .sessionstore.v1.ReadBlobRequest\x1a!.sessionstore.v1.ReadBlobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARTIFACTMANIFEST']._serialized_start=284
   _globals['_ARTIFACTMANIFEST']._serialized_end=433
   _globals['_SAVEARTIFACTSREQUEST']._serialized_start=436
-  _globals['_SAVEARTIFACTSREQUEST']._serialized_end=605
-  _globals['_SAVEARTIFACTSRESPONSE']._serialized_start=607
-  _globals['_SAVEARTIFACTSRESPONSE']._serialized_end=697
-  _globals['_LOADARTIFACTSREQUEST']._serialized_start=699
-  _globals['_LOADARTIFACTSREQUEST']._serialized_end=741
-  _globals['_LOADARTIFACTSRESPONSE']._serialized_start=743
-  _globals['_LOADARTIFACTSRESPONSE']._serialized_end=854
-  _globals['_ARTIFACTSERVICE']._serialized_start=857
-  _globals['_ARTIFACTSERVICE']._serialized_end=1066
+  _globals['_SAVEARTIFACTSREQUEST']._serialized_end=647
+  _globals['_SAVEARTIFACTSRESPONSE']._serialized_start=649
+  _globals['_SAVEARTIFACTSRESPONSE']._serialized_end=739
+  _globals['_LOADARTIFACTSREQUEST']._serialized_start=741
+  _globals['_LOADARTIFACTSREQUEST']._serialized_end=783
+  _globals['_LOADARTIFACTSRESPONSE']._serialized_start=785
+  _globals['_LOADARTIFACTSRESPONSE']._serialized_end=896
+  _globals['_ARTIFACTREFERENCE']._serialized_start=899
+  _globals['_ARTIFACTREFERENCE']._serialized_end=1113
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=1115
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1157
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1160
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1296
+  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_start=1298
+  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_end=1339
+  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_start=1341
+  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_end=1414
+  _globals['_MISSINGBLOB']._serialized_start=1416
+  _globals['_MISSINGBLOB']._serialized_end=1463
+  _globals['_WRITEBLOBREQUEST']._serialized_start=1465
+  _globals['_WRITEBLOBREQUEST']._serialized_end=1544
+  _globals['_WRITEBLOBRESPONSE']._serialized_start=1546
+  _globals['_WRITEBLOBRESPONSE']._serialized_end=1579
+  _globals['_READBLOBREQUEST']._serialized_start=1581
+  _globals['_READBLOBREQUEST']._serialized_end=1645
+  _globals['_READBLOBRESPONSE']._serialized_start=1647
+  _globals['_READBLOBRESPONSE']._serialized_end=1680
+  _globals['_ARTIFACTSERVICE']._serialized_start=1683
+  _globals['_ARTIFACTSERVICE']._serialized_end=2262
 # @@protoc_insertion_point(module_scope)

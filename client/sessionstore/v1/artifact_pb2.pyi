@@ -100,12 +100,15 @@ class SaveArtifactsRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     MANIFEST_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     @property
     def manifest(self) -> Global___ArtifactManifest:
         """Unset: no artifacts, which counts as saved."""
@@ -116,11 +119,15 @@ class SaveArtifactsRequest(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        lease_epoch: builtins.int | None = ...,
         manifest: Global___ArtifactManifest | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "manifest", b"manifest", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "manifest", b"manifest"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "manifest", b"manifest", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
 
 Global___SaveArtifactsRequest: typing_extensions.TypeAlias = SaveArtifactsRequest
 
@@ -189,3 +196,242 @@ class LoadArtifactsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["manifest", b"manifest", "present", b"present", "revision", b"revision"]) -> None: ...
 
 Global___LoadArtifactsResponse: typing_extensions.TypeAlias = LoadArtifactsResponse
+
+@typing.final
+class ArtifactReference(google.protobuf.message.Message):
+    """An artifact whose content stands apart, under its digest."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_ID_FIELD_NUMBER: builtins.int
+    ARTIFACT_URI_FIELD_NUMBER: builtins.int
+    TOOL_NAME_FIELD_NUMBER: builtins.int
+    ORIGINAL_BYTES_FIELD_NUMBER: builtins.int
+    SHOWN_BYTES_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    UNKNOWN_FIELDS_JSON_FIELD_NUMBER: builtins.int
+    artifact_id: builtins.str
+    artifact_uri: builtins.str
+    """The identity of the artifact."""
+    tool_name: builtins.str
+    original_bytes: builtins.int
+    """Bytes."""
+    shown_bytes: builtins.int
+    """Bytes."""
+    sha256: builtins.str
+    """Of the content: 64 lower-case hexadecimal digits."""
+    size: builtins.int
+    """Of the content, in bytes. Only told, never asked for."""
+    unknown_fields_json: builtins.str
+    def __init__(
+        self,
+        *,
+        artifact_id: builtins.str = ...,
+        artifact_uri: builtins.str = ...,
+        tool_name: builtins.str = ...,
+        original_bytes: builtins.int = ...,
+        shown_bytes: builtins.int = ...,
+        sha256: builtins.str = ...,
+        size: builtins.int = ...,
+        unknown_fields_json: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_unknown_fields_json", b"_unknown_fields_json", "unknown_fields_json", b"unknown_fields_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_unknown_fields_json", b"_unknown_fields_json", "artifact_id", b"artifact_id", "artifact_uri", b"artifact_uri", "original_bytes", b"original_bytes", "sha256", b"sha256", "shown_bytes", b"shown_bytes", "size", b"size", "tool_name", b"tool_name", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_unknown_fields_json", b"_unknown_fields_json"]) -> typing.Literal["unknown_fields_json"] | None: ...
+
+Global___ArtifactReference: typing_extensions.TypeAlias = ArtifactReference
+
+@typing.final
+class ListArtifactsRequest(google.protobuf.message.Message):
+    """Asks which artifacts a session has."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["session_id", b"session_id"]) -> None: ...
+
+Global___ListArtifactsRequest: typing_extensions.TypeAlias = ListArtifactsRequest
+
+@typing.final
+class ListArtifactsResponse(google.protobuf.message.Message):
+    """The artifacts of a session, the oldest first."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    PRESENT_FIELD_NUMBER: builtins.int
+    ARTIFACTS_FIELD_NUMBER: builtins.int
+    RETAINED_URIS_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    present: builtins.bool
+    """False: none were ever saved."""
+    @property
+    def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ArtifactReference]: ...
+    @property
+    def retained_uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        present: builtins.bool = ...,
+        artifacts: collections.abc.Iterable[Global___ArtifactReference] | None = ...,
+        retained_uris: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["artifacts", b"artifacts", "present", b"present", "retained_uris", b"retained_uris", "revision", b"revision"]) -> None: ...
+
+Global___ListArtifactsResponse: typing_extensions.TypeAlias = ListArtifactsResponse
+
+@typing.final
+class FindMissingBlobsRequest(google.protobuf.message.Message):
+    """Asks which contents are not stored."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: builtins.int
+    @property
+    def sha256(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        sha256: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["sha256", b"sha256"]) -> None: ...
+
+Global___FindMissingBlobsRequest: typing_extensions.TypeAlias = FindMissingBlobsRequest
+
+@typing.final
+class FindMissingBlobsResponse(google.protobuf.message.Message):
+    """The contents that are not stored."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MISSING_FIELD_NUMBER: builtins.int
+    @property
+    def missing(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___MissingBlob]: ...
+    def __init__(
+        self,
+        *,
+        missing: collections.abc.Iterable[Global___MissingBlob] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["missing", b"missing"]) -> None: ...
+
+Global___FindMissingBlobsResponse: typing_extensions.TypeAlias = FindMissingBlobsResponse
+
+@typing.final
+class MissingBlob(google.protobuf.message.Message):
+    """Content that is not stored, or only in part."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: builtins.int
+    RECEIVED_FIELD_NUMBER: builtins.int
+    sha256: builtins.str
+    received: builtins.int
+    """How many bytes, from the first, were received."""
+    def __init__(
+        self,
+        *,
+        sha256: builtins.str = ...,
+        received: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["received", b"received", "sha256", b"sha256"]) -> None: ...
+
+Global___MissingBlob: typing_extensions.TypeAlias = MissingBlob
+
+@typing.final
+class WriteBlobRequest(google.protobuf.message.Message):
+    """A piece of content."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    PIECE_FIELD_NUMBER: builtins.int
+    sha256: builtins.str
+    """Required in the first message."""
+    offset: builtins.int
+    """Where the piece begins. Required in the first message; the others follow."""
+    size: builtins.int
+    """Of the whole content, in bytes. Required in the first message."""
+    piece: builtins.bytes
+    """At most 4 MiB."""
+    def __init__(
+        self,
+        *,
+        sha256: builtins.str = ...,
+        offset: builtins.int = ...,
+        size: builtins.int = ...,
+        piece: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["offset", b"offset", "piece", b"piece", "sha256", b"sha256", "size", b"size"]) -> None: ...
+
+Global___WriteBlobRequest: typing_extensions.TypeAlias = WriteBlobRequest
+
+@typing.final
+class WriteBlobResponse(google.protobuf.message.Message):
+    """Tells that the content is stored."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: builtins.int
+    size: builtins.int
+    def __init__(
+        self,
+        *,
+        size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["size", b"size"]) -> None: ...
+
+Global___WriteBlobResponse: typing_extensions.TypeAlias = WriteBlobResponse
+
+@typing.final
+class ReadBlobRequest(google.protobuf.message.Message):
+    """Asks for content."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    sha256: builtins.str
+    offset: builtins.int
+    """Where to begin."""
+    limit: builtins.int
+    """How many bytes at most. 0: all there are."""
+    def __init__(
+        self,
+        *,
+        sha256: builtins.str = ...,
+        offset: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["limit", b"limit", "offset", b"offset", "sha256", b"sha256"]) -> None: ...
+
+Global___ReadBlobRequest: typing_extensions.TypeAlias = ReadBlobRequest
+
+@typing.final
+class ReadBlobResponse(google.protobuf.message.Message):
+    """A piece of content."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PIECE_FIELD_NUMBER: builtins.int
+    piece: builtins.bytes
+    def __init__(
+        self,
+        *,
+        piece: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["piece", b"piece"]) -> None: ...
+
+Global___ReadBlobResponse: typing_extensions.TypeAlias = ReadBlobResponse

@@ -54,6 +54,26 @@ class ArtifactServiceStub(object):
                 request_serializer=sessionstore_dot_v1_dot_artifact__pb2.LoadArtifactsRequest.SerializeToString,
                 response_deserializer=sessionstore_dot_v1_dot_artifact__pb2.LoadArtifactsResponse.FromString,
                 _registered_method=True)
+        self.ListArtifacts = channel.unary_unary(
+                '/sessionstore.v1.ArtifactService/ListArtifacts',
+                request_serializer=sessionstore_dot_v1_dot_artifact__pb2.ListArtifactsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_artifact__pb2.ListArtifactsResponse.FromString,
+                _registered_method=True)
+        self.FindMissingBlobs = channel.unary_unary(
+                '/sessionstore.v1.ArtifactService/FindMissingBlobs',
+                request_serializer=sessionstore_dot_v1_dot_artifact__pb2.FindMissingBlobsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_artifact__pb2.FindMissingBlobsResponse.FromString,
+                _registered_method=True)
+        self.WriteBlob = channel.stream_unary(
+                '/sessionstore.v1.ArtifactService/WriteBlob',
+                request_serializer=sessionstore_dot_v1_dot_artifact__pb2.WriteBlobRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_artifact__pb2.WriteBlobResponse.FromString,
+                _registered_method=True)
+        self.ReadBlob = channel.unary_stream(
+                '/sessionstore.v1.ArtifactService/ReadBlob',
+                request_serializer=sessionstore_dot_v1_dot_artifact__pb2.ReadBlobRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_artifact__pb2.ReadBlobResponse.FromString,
+                _registered_method=True)
 
 
 class ArtifactServiceServicer(object):
@@ -87,7 +107,56 @@ class ArtifactServiceServicer(object):
         """Reads all artifacts in order, with their content, at one revision.
 
         Errors:
+        INVALID_ARGUMENT: the content of an artifact is not text; read it with ReadBlob.
+        RESOURCE_EXHAUSTED: the contents are larger than 2 GiB together; read them with ReadBlob.
         DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListArtifacts(self, request, context):
+        """Reads which artifacts a session has, without their content.
+
+        Errors:
+        DATA_LOSS: what is stored cannot be read; the message says where.
+        UNIMPLEMENTED: the store does not keep content apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindMissingBlobs(self, request, context):
+        """Tells which contents are not stored, and how much of them is.
+
+        Errors:
+        INVALID_ARGUMENT: a digest is none.
+        UNIMPLEMENTED: the store does not keep content apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteBlob(self, request_iterator, context):
+        """Stores content under its SHA-256, in pieces. What was received stays when the call is cut: ask FindMissingBlobs
+        how much there is, and go on from there in a new call. Content that no session refers to is removed after a day.
+
+        Errors:
+        INVALID_ARGUMENT: a piece does not begin where the received content ends, or the whole content has another
+        digest; what was received is then forgotten.
+        UNIMPLEMENTED: the store does not keep content apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadBlob(self, request, context):
+        """Reads content in pieces.
+
+        Errors:
+        INVALID_ARGUMENT: it is not stored, or the range begins behind its end.
+        DATA_LOSS: what is stored cannot be read; the message says where.
+        UNIMPLEMENTED: the store does not keep content apart.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +174,26 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
                     servicer.LoadArtifacts,
                     request_deserializer=sessionstore_dot_v1_dot_artifact__pb2.LoadArtifactsRequest.FromString,
                     response_serializer=sessionstore_dot_v1_dot_artifact__pb2.LoadArtifactsResponse.SerializeToString,
+            ),
+            'ListArtifacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifacts,
+                    request_deserializer=sessionstore_dot_v1_dot_artifact__pb2.ListArtifactsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_artifact__pb2.ListArtifactsResponse.SerializeToString,
+            ),
+            'FindMissingBlobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindMissingBlobs,
+                    request_deserializer=sessionstore_dot_v1_dot_artifact__pb2.FindMissingBlobsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_artifact__pb2.FindMissingBlobsResponse.SerializeToString,
+            ),
+            'WriteBlob': grpc.stream_unary_rpc_method_handler(
+                    servicer.WriteBlob,
+                    request_deserializer=sessionstore_dot_v1_dot_artifact__pb2.WriteBlobRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_artifact__pb2.WriteBlobResponse.SerializeToString,
+            ),
+            'ReadBlob': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadBlob,
+                    request_deserializer=sessionstore_dot_v1_dot_artifact__pb2.ReadBlobRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_artifact__pb2.ReadBlobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -171,6 +260,114 @@ class ArtifactService(object):
             '/sessionstore.v1.ArtifactService/LoadArtifacts',
             sessionstore_dot_v1_dot_artifact__pb2.LoadArtifactsRequest.SerializeToString,
             sessionstore_dot_v1_dot_artifact__pb2.LoadArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessionstore.v1.ArtifactService/ListArtifacts',
+            sessionstore_dot_v1_dot_artifact__pb2.ListArtifactsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_artifact__pb2.ListArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindMissingBlobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessionstore.v1.ArtifactService/FindMissingBlobs',
+            sessionstore_dot_v1_dot_artifact__pb2.FindMissingBlobsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_artifact__pb2.FindMissingBlobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteBlob(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/sessionstore.v1.ArtifactService/WriteBlob',
+            sessionstore_dot_v1_dot_artifact__pb2.WriteBlobRequest.SerializeToString,
+            sessionstore_dot_v1_dot_artifact__pb2.WriteBlobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadBlob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessionstore.v1.ArtifactService/ReadBlob',
+            sessionstore_dot_v1_dot_artifact__pb2.ReadBlobRequest.SerializeToString,
+            sessionstore_dot_v1_dot_artifact__pb2.ReadBlobResponse.FromString,
             options,
             channel_credentials,
             insecure,

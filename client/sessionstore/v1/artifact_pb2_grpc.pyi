@@ -57,7 +57,71 @@ _ArtifactServiceLoadArtifactsType = typing_extensions.TypeVar(
     ],
 )
 
-class ArtifactServiceStub(typing.Generic[_ArtifactServiceSaveArtifactsType, _ArtifactServiceLoadArtifactsType]):
+_ArtifactServiceListArtifactsType = typing_extensions.TypeVar(
+    '_ArtifactServiceListArtifactsType',
+    grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+        sessionstore.v1.artifact_pb2.ListArtifactsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+        sessionstore.v1.artifact_pb2.ListArtifactsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+        sessionstore.v1.artifact_pb2.ListArtifactsResponse,
+    ],
+)
+
+_ArtifactServiceFindMissingBlobsType = typing_extensions.TypeVar(
+    '_ArtifactServiceFindMissingBlobsType',
+    grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+        sessionstore.v1.artifact_pb2.FindMissingBlobsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+        sessionstore.v1.artifact_pb2.FindMissingBlobsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+        sessionstore.v1.artifact_pb2.FindMissingBlobsResponse,
+    ],
+)
+
+_ArtifactServiceWriteBlobType = typing_extensions.TypeVar(
+    '_ArtifactServiceWriteBlobType',
+    grpc.StreamUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.WriteBlobRequest,
+        sessionstore.v1.artifact_pb2.WriteBlobResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.WriteBlobRequest,
+        sessionstore.v1.artifact_pb2.WriteBlobResponse,
+    ],
+    default=grpc.StreamUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.WriteBlobRequest,
+        sessionstore.v1.artifact_pb2.WriteBlobResponse,
+    ],
+)
+
+_ArtifactServiceReadBlobType = typing_extensions.TypeVar(
+    '_ArtifactServiceReadBlobType',
+    grpc.UnaryStreamMultiCallable[
+        sessionstore.v1.artifact_pb2.ReadBlobRequest,
+        sessionstore.v1.artifact_pb2.ReadBlobResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        sessionstore.v1.artifact_pb2.ReadBlobRequest,
+        sessionstore.v1.artifact_pb2.ReadBlobResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        sessionstore.v1.artifact_pb2.ReadBlobRequest,
+        sessionstore.v1.artifact_pb2.ReadBlobResponse,
+    ],
+)
+
+class ArtifactServiceStub(typing.Generic[_ArtifactServiceSaveArtifactsType, _ArtifactServiceLoadArtifactsType, _ArtifactServiceListArtifactsType, _ArtifactServiceFindMissingBlobsType, _ArtifactServiceWriteBlobType, _ArtifactServiceReadBlobType]):
     """Keeps the artifacts of sessions: long tool outputs of which the conversation shows only a part.
 
     Writes are durable when answered, whole or not at all, and count in the revision of the session. The session
@@ -80,6 +144,22 @@ class ArtifactServiceStub(typing.Generic[_ArtifactServiceSaveArtifactsType, _Art
             sessionstore.v1.artifact_pb2.LoadArtifactsRequest,
             sessionstore.v1.artifact_pb2.LoadArtifactsResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+            sessionstore.v1.artifact_pb2.ListArtifactsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+            sessionstore.v1.artifact_pb2.FindMissingBlobsResponse,
+        ],
+        grpc.StreamUnaryMultiCallable[
+            sessionstore.v1.artifact_pb2.WriteBlobRequest,
+            sessionstore.v1.artifact_pb2.WriteBlobResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            sessionstore.v1.artifact_pb2.ReadBlobRequest,
+            sessionstore.v1.artifact_pb2.ReadBlobResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -91,6 +171,22 @@ class ArtifactServiceStub(typing.Generic[_ArtifactServiceSaveArtifactsType, _Art
         grpc.aio.UnaryUnaryMultiCallable[
             sessionstore.v1.artifact_pb2.LoadArtifactsRequest,
             sessionstore.v1.artifact_pb2.LoadArtifactsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+            sessionstore.v1.artifact_pb2.ListArtifactsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+            sessionstore.v1.artifact_pb2.FindMissingBlobsResponse,
+        ],
+        grpc.aio.StreamUnaryMultiCallable[
+            sessionstore.v1.artifact_pb2.WriteBlobRequest,
+            sessionstore.v1.artifact_pb2.WriteBlobResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            sessionstore.v1.artifact_pb2.ReadBlobRequest,
+            sessionstore.v1.artifact_pb2.ReadBlobResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -109,7 +205,44 @@ class ArtifactServiceStub(typing.Generic[_ArtifactServiceSaveArtifactsType, _Art
     """Reads all artifacts in order, with their content, at one revision.
 
     Errors:
+      INVALID_ARGUMENT: the content of an artifact is not text; read it with ReadBlob.
+      RESOURCE_EXHAUSTED: the contents are larger than 2 GiB together; read them with ReadBlob.
       DATA_LOSS: what is stored cannot be read; the message says where.
+    """
+
+    ListArtifacts: _ArtifactServiceListArtifactsType
+    """Reads which artifacts a session has, without their content.
+
+    Errors:
+      DATA_LOSS: what is stored cannot be read; the message says where.
+      UNIMPLEMENTED: the store does not keep content apart.
+    """
+
+    FindMissingBlobs: _ArtifactServiceFindMissingBlobsType
+    """Tells which contents are not stored, and how much of them is.
+
+    Errors:
+      INVALID_ARGUMENT: a digest is none.
+      UNIMPLEMENTED: the store does not keep content apart.
+    """
+
+    WriteBlob: _ArtifactServiceWriteBlobType
+    """Stores content under its SHA-256, in pieces. What was received stays when the call is cut: ask FindMissingBlobs
+    how much there is, and go on from there in a new call. Content that no session refers to is removed after a day.
+
+    Errors:
+      INVALID_ARGUMENT: a piece does not begin where the received content ends, or the whole content has another
+        digest; what was received is then forgotten.
+      UNIMPLEMENTED: the store does not keep content apart.
+    """
+
+    ReadBlob: _ArtifactServiceReadBlobType
+    """Reads content in pieces.
+
+    Errors:
+      INVALID_ARGUMENT: it is not stored, or the range begins behind its end.
+      DATA_LOSS: what is stored cannot be read; the message says where.
+      UNIMPLEMENTED: the store does not keep content apart.
     """
 
 ArtifactServiceAsyncStub: typing_extensions.TypeAlias = ArtifactServiceStub[
@@ -120,6 +253,22 @@ ArtifactServiceAsyncStub: typing_extensions.TypeAlias = ArtifactServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         sessionstore.v1.artifact_pb2.LoadArtifactsRequest,
         sessionstore.v1.artifact_pb2.LoadArtifactsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+        sessionstore.v1.artifact_pb2.ListArtifactsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+        sessionstore.v1.artifact_pb2.FindMissingBlobsResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        sessionstore.v1.artifact_pb2.WriteBlobRequest,
+        sessionstore.v1.artifact_pb2.WriteBlobResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        sessionstore.v1.artifact_pb2.ReadBlobRequest,
+        sessionstore.v1.artifact_pb2.ReadBlobResponse,
     ],
 ]
 
@@ -161,7 +310,64 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         """Reads all artifacts in order, with their content, at one revision.
 
         Errors:
+          INVALID_ARGUMENT: the content of an artifact is not text; read it with ReadBlob.
+          RESOURCE_EXHAUSTED: the contents are larger than 2 GiB together; read them with ReadBlob.
           DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+
+    @abc.abstractmethod
+    def ListArtifacts(
+        self,
+        request: sessionstore.v1.artifact_pb2.ListArtifactsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sessionstore.v1.artifact_pb2.ListArtifactsResponse, collections.abc.Awaitable[sessionstore.v1.artifact_pb2.ListArtifactsResponse]]:
+        """Reads which artifacts a session has, without their content.
+
+        Errors:
+          DATA_LOSS: what is stored cannot be read; the message says where.
+          UNIMPLEMENTED: the store does not keep content apart.
+        """
+
+    @abc.abstractmethod
+    def FindMissingBlobs(
+        self,
+        request: sessionstore.v1.artifact_pb2.FindMissingBlobsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sessionstore.v1.artifact_pb2.FindMissingBlobsResponse, collections.abc.Awaitable[sessionstore.v1.artifact_pb2.FindMissingBlobsResponse]]:
+        """Tells which contents are not stored, and how much of them is.
+
+        Errors:
+          INVALID_ARGUMENT: a digest is none.
+          UNIMPLEMENTED: the store does not keep content apart.
+        """
+
+    @abc.abstractmethod
+    def WriteBlob(
+        self,
+        request_iterator: _MaybeAsyncIterator[sessionstore.v1.artifact_pb2.WriteBlobRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[sessionstore.v1.artifact_pb2.WriteBlobResponse, collections.abc.Awaitable[sessionstore.v1.artifact_pb2.WriteBlobResponse]]:
+        """Stores content under its SHA-256, in pieces. What was received stays when the call is cut: ask FindMissingBlobs
+        how much there is, and go on from there in a new call. Content that no session refers to is removed after a day.
+
+        Errors:
+          INVALID_ARGUMENT: a piece does not begin where the received content ends, or the whole content has another
+            digest; what was received is then forgotten.
+          UNIMPLEMENTED: the store does not keep content apart.
+        """
+
+    @abc.abstractmethod
+    def ReadBlob(
+        self,
+        request: sessionstore.v1.artifact_pb2.ReadBlobRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[sessionstore.v1.artifact_pb2.ReadBlobResponse], collections.abc.AsyncIterator[sessionstore.v1.artifact_pb2.ReadBlobResponse]]:
+        """Reads content in pieces.
+
+        Errors:
+          INVALID_ARGUMENT: it is not stored, or the range begins behind its end.
+          DATA_LOSS: what is stored cannot be read; the message says where.
+          UNIMPLEMENTED: the store does not keep content apart.
         """
 
 def add_ArtifactServiceServicer_to_server(servicer: ArtifactServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -23,37 +23,52 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sessionstore.v1 import append_pb2 as sessionstore_dot_v1_dot_append__pb2
 from sessionstore.v1 import binding_pb2 as sessionstore_dot_v1_dot_binding__pb2
 from sessionstore.v1 import event_pb2 as sessionstore_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19sessionstore/v1/run.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dsessionstore/v1/binding.proto\x1a\x1bsessionstore/v1/event.proto\"\xa6\x01\n\tRunRecord\x12.\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1c.sessionstore.v1.RunSnapshot\x12/\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\x84\x04\n\x0bRunSnapshot\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12*\n\x06status\x18\x03 \x01(\x0e\x32\x1a.sessionstore.v1.RunStatus\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12K\n\x19\x63ognitive_package_binding\x18\x05 \x01(\x0b\x32(.sessionstore.v1.CognitivePackageBinding\x12\x41\n\x12\x63\x61pability_binding\x18\x06 \x01(\x0b\x32%.sessionstore.v1.RunCapabilityBinding\x12\x15\n\rcreated_at_ms\x18\x07 \x01(\x04\x12\x15\n\rupdated_at_ms\x18\x08 \x01(\x04\x12\x18\n\x0bresult_text\x18\t \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x65rror\x18\n \x01(\tH\x01\x88\x01\x01\x12\x13\n\x0b\x65vent_count\x18\x0b \x01(\x04\x12\x44\n\x14workspace_change_set\x18\x0c \x01(\x0b\x32&.sessionstore.v1.RunWorkspaceChangeSet\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_result_textB\x08\n\x06_errorB\x16\n\x14_unknown_fields_json\"\x9e\x01\n\x0eRunEventRecord\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x14\n\x0ctimestamp_ms\x18\x02 \x01(\x04\x12*\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1b.sessionstore.v1.AgentEvent\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xd2\x01\n\x15RunWorkspaceChangeSet\x12\x11\n\tbase_tree\x18\x01 \x01(\t\x12\x13\n\x0bresult_tree\x18\x02 \x01(\t\x12\x14\n\x0cpatch_digest\x18\x03 \x01(\t\x12\x13\n\x0bpatch_bytes\x18\x04 \x01(\x04\x12\x14\n\x0cpatch_base64\x18\x05 \x01(\t\x12\x16\n\x0eobserved_at_ms\x18\x06 \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xc3\x02\n\x0cRunEventPage\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\x12%\n\x18\x66irst_available_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12!\n\x19latest_sequence_exclusive\x18\x03 \x01(\x04\x12 \n\x13next_after_sequence\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12\x15\n\rretention_gap\x18\x05 \x01(\x08\x12\x10\n\x08has_more\x18\x06 \x01(\x08\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\x1b\n\x19_first_available_sequenceB\x16\n\x14_next_after_sequenceB\x16\n\x14_unknown_fields_json\"\xa6\x01\n\x15SaveRunRecordsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12/\n\x0brun_records\x18\n \x03(\x0b\x32\x1a.sessionstore.v1.RunRecordB\x14\n\x12_expected_revision\"[\n\x16SaveRunRecordsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x15LoadRunRecordsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"l\n\x16LoadRunRecordsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12/\n\x0brun_records\x18\n \x03(\x0b\x32\x1a.sessionstore.v1.RunRecord*\xd7\x01\n\tRunStatus\x12\x1a\n\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATUS_CREATED\x10\x01\x12\x17\n\x13RUN_STATUS_PLANNING\x10\x02\x12\x18\n\x14RUN_STATUS_EXECUTING\x10\x03\x12\x18\n\x14RUN_STATUS_VERIFYING\x10\x04\x12\x18\n\x14RUN_STATUS_COMPLETED\x10\x05\x12\x15\n\x11RUN_STATUS_FAILED\x10\x06\x12\x18\n\x14RUN_STATUS_CANCELLED\x10\x07\x32\xd2\x01\n\nRunService\x12\x61\n\x0eSaveRunRecords\x12&.sessionstore.v1.SaveRunRecordsRequest\x1a\'.sessionstore.v1.SaveRunRecordsResponse\x12\x61\n\x0eLoadRunRecords\x12&.sessionstore.v1.LoadRunRecordsRequest\x1a\'.sessionstore.v1.LoadRunRecordsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19sessionstore/v1/run.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csessionstore/v1/append.proto\x1a\x1dsessionstore/v1/binding.proto\x1a\x1bsessionstore/v1/event.proto\"\xa6\x01\n\tRunRecord\x12.\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1c.sessionstore.v1.RunSnapshot\x12/\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\x84\x04\n\x0bRunSnapshot\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12*\n\x06status\x18\x03 \x01(\x0e\x32\x1a.sessionstore.v1.RunStatus\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12K\n\x19\x63ognitive_package_binding\x18\x05 \x01(\x0b\x32(.sessionstore.v1.CognitivePackageBinding\x12\x41\n\x12\x63\x61pability_binding\x18\x06 \x01(\x0b\x32%.sessionstore.v1.RunCapabilityBinding\x12\x15\n\rcreated_at_ms\x18\x07 \x01(\x04\x12\x15\n\rupdated_at_ms\x18\x08 \x01(\x04\x12\x18\n\x0bresult_text\x18\t \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x65rror\x18\n \x01(\tH\x01\x88\x01\x01\x12\x13\n\x0b\x65vent_count\x18\x0b \x01(\x04\x12\x44\n\x14workspace_change_set\x18\x0c \x01(\x0b\x32&.sessionstore.v1.RunWorkspaceChangeSet\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_result_textB\x08\n\x06_errorB\x16\n\x14_unknown_fields_json\"\x9e\x01\n\x0eRunEventRecord\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x14\n\x0ctimestamp_ms\x18\x02 \x01(\x04\x12*\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1b.sessionstore.v1.AgentEvent\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xd2\x01\n\x15RunWorkspaceChangeSet\x12\x11\n\tbase_tree\x18\x01 \x01(\t\x12\x13\n\x0bresult_tree\x18\x02 \x01(\t\x12\x14\n\x0cpatch_digest\x18\x03 \x01(\t\x12\x13\n\x0bpatch_bytes\x18\x04 \x01(\x04\x12\x14\n\x0cpatch_base64\x18\x05 \x01(\t\x12\x16\n\x0eobserved_at_ms\x18\x06 \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xc3\x02\n\x0cRunEventPage\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\x12%\n\x18\x66irst_available_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12!\n\x19latest_sequence_exclusive\x18\x03 \x01(\x04\x12 \n\x13next_after_sequence\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12\x15\n\rretention_gap\x18\x05 \x01(\x08\x12\x10\n\x08has_more\x18\x06 \x01(\x08\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\x1b\n\x19_first_available_sequenceB\x16\n\x14_next_after_sequenceB\x16\n\x14_unknown_fields_json\"\xd0\x01\n\x15SaveRunRecordsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12/\n\x0brun_records\x18\n \x03(\x0b\x32\x1a.sessionstore.v1.RunRecordB\x14\n\x12_expected_revisionB\x0e\n\x0c_lease_epoch\"[\n\x16SaveRunRecordsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x15LoadRunRecordsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"l\n\x16LoadRunRecordsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12/\n\x0brun_records\x18\n \x03(\x0b\x32\x1a.sessionstore.v1.RunRecord\"\x80\x01\n\x16\x41ppendRunEventsRequest\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x1c.sessionstore.v1.AppendStartH\x00\x12/\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1e.sessionstore.v1.RunEventBatchH\x00\x42\x06\n\x04step\"V\n\rRunEventBatch\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x33\n\nrun_events\x18\x02 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\"=\n\x17\x41ppendRunEventsResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\"}\n\x14ReadRunEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x42\x11\n\x0f_after_sequence\"V\n\x15ReadRunEventsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12+\n\x04page\x18\n \x01(\x0b\x32\x1d.sessionstore.v1.RunEventPage\"l\n\x16\x46ollowRunEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"e\n\x17\x46ollowRunEventsResponse\x12\x15\n\rretention_gap\x18\x01 \x01(\x08\x12\x33\n\nrun_events\x18\n \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord*\xd7\x01\n\tRunStatus\x12\x1a\n\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATUS_CREATED\x10\x01\x12\x17\n\x13RUN_STATUS_PLANNING\x10\x02\x12\x18\n\x14RUN_STATUS_EXECUTING\x10\x03\x12\x18\n\x14RUN_STATUS_VERIFYING\x10\x04\x12\x18\n\x14RUN_STATUS_COMPLETED\x10\x05\x12\x15\n\x11RUN_STATUS_FAILED\x10\x06\x12\x18\n\x14RUN_STATUS_CANCELLED\x10\x07\x32\x84\x04\n\nRunService\x12\x61\n\x0eSaveRunRecords\x12&.sessionstore.v1.SaveRunRecordsRequest\x1a\'.sessionstore.v1.SaveRunRecordsResponse\x12\x61\n\x0eLoadRunRecords\x12&.sessionstore.v1.LoadRunRecordsRequest\x1a\'.sessionstore.v1.LoadRunRecordsResponse\x12h\n\x0f\x41ppendRunEvents\x12\'.sessionstore.v1.AppendRunEventsRequest\x1a(.sessionstore.v1.AppendRunEventsResponse(\x01\x30\x01\x12^\n\rReadRunEvents\x12%.sessionstore.v1.ReadRunEventsRequest\x1a&.sessionstore.v1.ReadRunEventsResponse\x12\x66\n\x0f\x46ollowRunEvents\x12\'.sessionstore.v1.FollowRunEventsRequest\x1a(.sessionstore.v1.FollowRunEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessionstore.v1.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATUS']._serialized_start=1945
-  _globals['_RUNSTATUS']._serialized_end=2160
-  _globals['_RUNRECORD']._serialized_start=140
-  _globals['_RUNRECORD']._serialized_end=306
-  _globals['_RUNSNAPSHOT']._serialized_start=309
-  _globals['_RUNSNAPSHOT']._serialized_end=825
-  _globals['_RUNEVENTRECORD']._serialized_start=828
-  _globals['_RUNEVENTRECORD']._serialized_end=986
-  _globals['_RUNWORKSPACECHANGESET']._serialized_start=989
-  _globals['_RUNWORKSPACECHANGESET']._serialized_end=1199
-  _globals['_RUNEVENTPAGE']._serialized_start=1202
-  _globals['_RUNEVENTPAGE']._serialized_end=1525
-  _globals['_SAVERUNRECORDSREQUEST']._serialized_start=1528
-  _globals['_SAVERUNRECORDSREQUEST']._serialized_end=1694
-  _globals['_SAVERUNRECORDSRESPONSE']._serialized_start=1696
-  _globals['_SAVERUNRECORDSRESPONSE']._serialized_end=1787
-  _globals['_LOADRUNRECORDSREQUEST']._serialized_start=1789
-  _globals['_LOADRUNRECORDSREQUEST']._serialized_end=1832
-  _globals['_LOADRUNRECORDSRESPONSE']._serialized_start=1834
-  _globals['_LOADRUNRECORDSRESPONSE']._serialized_end=1942
-  _globals['_RUNSERVICE']._serialized_start=2163
-  _globals['_RUNSERVICE']._serialized_end=2373
+  _globals['_RUNSTATUS']._serialized_start=2727
+  _globals['_RUNSTATUS']._serialized_end=2942
+  _globals['_RUNRECORD']._serialized_start=170
+  _globals['_RUNRECORD']._serialized_end=336
+  _globals['_RUNSNAPSHOT']._serialized_start=339
+  _globals['_RUNSNAPSHOT']._serialized_end=855
+  _globals['_RUNEVENTRECORD']._serialized_start=858
+  _globals['_RUNEVENTRECORD']._serialized_end=1016
+  _globals['_RUNWORKSPACECHANGESET']._serialized_start=1019
+  _globals['_RUNWORKSPACECHANGESET']._serialized_end=1229
+  _globals['_RUNEVENTPAGE']._serialized_start=1232
+  _globals['_RUNEVENTPAGE']._serialized_end=1555
+  _globals['_SAVERUNRECORDSREQUEST']._serialized_start=1558
+  _globals['_SAVERUNRECORDSREQUEST']._serialized_end=1766
+  _globals['_SAVERUNRECORDSRESPONSE']._serialized_start=1768
+  _globals['_SAVERUNRECORDSRESPONSE']._serialized_end=1859
+  _globals['_LOADRUNRECORDSREQUEST']._serialized_start=1861
+  _globals['_LOADRUNRECORDSREQUEST']._serialized_end=1904
+  _globals['_LOADRUNRECORDSRESPONSE']._serialized_start=1906
+  _globals['_LOADRUNRECORDSRESPONSE']._serialized_end=2014
+  _globals['_APPENDRUNEVENTSREQUEST']._serialized_start=2017
+  _globals['_APPENDRUNEVENTSREQUEST']._serialized_end=2145
+  _globals['_RUNEVENTBATCH']._serialized_start=2147
+  _globals['_RUNEVENTBATCH']._serialized_end=2233
+  _globals['_APPENDRUNEVENTSRESPONSE']._serialized_start=2235
+  _globals['_APPENDRUNEVENTSRESPONSE']._serialized_end=2296
+  _globals['_READRUNEVENTSREQUEST']._serialized_start=2298
+  _globals['_READRUNEVENTSREQUEST']._serialized_end=2423
+  _globals['_READRUNEVENTSRESPONSE']._serialized_start=2425
+  _globals['_READRUNEVENTSRESPONSE']._serialized_end=2511
+  _globals['_FOLLOWRUNEVENTSREQUEST']._serialized_start=2513
+  _globals['_FOLLOWRUNEVENTSREQUEST']._serialized_end=2621
+  _globals['_FOLLOWRUNEVENTSRESPONSE']._serialized_start=2623
+  _globals['_FOLLOWRUNEVENTSRESPONSE']._serialized_end=2724
+  _globals['_RUNSERVICE']._serialized_start=2945
+  _globals['_RUNSERVICE']._serialized_end=3461
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import sessionstore.v1.append_pb2
 import sessionstore.v1.binding_pb2
 import sessionstore.v1.event_pb2
 import sys
@@ -282,12 +283,15 @@ class SaveRunRecordsRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     RUN_RECORDS_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     @property
     def run_records(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RunRecord]: ...
     def __init__(
@@ -296,11 +300,15 @@ class SaveRunRecordsRequest(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        lease_epoch: builtins.int | None = ...,
         run_records: collections.abc.Iterable[Global___RunRecord] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "run_records", b"run_records", "session_id", b"session_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "request_id", b"request_id", "run_records", b"run_records", "session_id", b"session_id"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
 
 Global___SaveRunRecordsRequest: typing_extensions.TypeAlias = SaveRunRecordsRequest
 
@@ -368,3 +376,175 @@ class LoadRunRecordsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["present", b"present", "revision", b"revision", "run_records", b"run_records"]) -> None: ...
 
 Global___LoadRunRecordsResponse: typing_extensions.TypeAlias = LoadRunRecordsResponse
+
+@typing.final
+class AppendRunEventsRequest(google.protobuf.message.Message):
+    """A step of a stream that adds events to a run."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    START_FIELD_NUMBER: builtins.int
+    BATCH_FIELD_NUMBER: builtins.int
+    @property
+    def start(self) -> sessionstore.v1.append_pb2.AppendStart: ...
+    @property
+    def batch(self) -> Global___RunEventBatch: ...
+    def __init__(
+        self,
+        *,
+        start: sessionstore.v1.append_pb2.AppendStart | None = ...,
+        batch: Global___RunEventBatch | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["batch", b"batch", "start", b"start", "step", b"step"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["batch", b"batch", "start", b"start", "step", b"step"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["step", b"step"]) -> typing.Literal["start", "batch"] | None: ...
+
+Global___AppendRunEventsRequest: typing_extensions.TypeAlias = AppendRunEventsRequest
+
+@typing.final
+class RunEventBatch(google.protobuf.message.Message):
+    """Events of a run in order."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    RUN_EVENTS_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """How many events of this stream came before."""
+    @property
+    def run_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RunEventRecord]:
+        """Their sequences go on, without gaps, where those of the run end."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        run_events: collections.abc.Iterable[Global___RunEventRecord] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position", "run_events", b"run_events"]) -> None: ...
+
+Global___RunEventBatch: typing_extensions.TypeAlias = RunEventBatch
+
+@typing.final
+class AppendRunEventsResponse(google.protobuf.message.Message):
+    """How far a stream of run events is durable."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """How many events of this stream are durable."""
+    revision: builtins.int
+    """Of the session, with the last of them."""
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position", "revision", b"revision"]) -> None: ...
+
+Global___AppendRunEventsResponse: typing_extensions.TypeAlias = AppendRunEventsResponse
+
+@typing.final
+class ReadRunEventsRequest(google.protobuf.message.Message):
+    """Asks for a page of the events of a run."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    run_id: builtins.str
+    after_sequence: builtins.int
+    """The sequence of the last event that the reader has. Unset: none."""
+    page_size: builtins.int
+    """0: 100; at most 1,000. A page may have fewer, and end early when it grows large."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        run_id: builtins.str = ...,
+        after_sequence: builtins.int | None = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "page_size", b"page_size", "run_id", b"run_id", "session_id", b"session_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_after_sequence", b"_after_sequence"]) -> typing.Literal["after_sequence"] | None: ...
+
+Global___ReadRunEventsRequest: typing_extensions.TypeAlias = ReadRunEventsRequest
+
+@typing.final
+class ReadRunEventsResponse(google.protobuf.message.Message):
+    """A page of the events of a run."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    PAGE_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    @property
+    def page(self) -> Global___RunEventPage:
+        """Unset: the run is not stored."""
+
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        page: Global___RunEventPage | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["page", b"page"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["page", b"page", "revision", b"revision"]) -> None: ...
+
+Global___ReadRunEventsResponse: typing_extensions.TypeAlias = ReadRunEventsResponse
+
+@typing.final
+class FollowRunEventsRequest(google.protobuf.message.Message):
+    """Asks for the events of a run, now and in the future."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    run_id: builtins.str
+    after_sequence: builtins.int
+    """The sequence of the last event that the reader has. Unset: none."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        run_id: builtins.str = ...,
+        after_sequence: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "run_id", b"run_id", "session_id", b"session_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_after_sequence", b"_after_sequence"]) -> typing.Literal["after_sequence"] | None: ...
+
+Global___FollowRunEventsRequest: typing_extensions.TypeAlias = FollowRunEventsRequest
+
+@typing.final
+class FollowRunEventsResponse(google.protobuf.message.Message):
+    """Some events of a run."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RETENTION_GAP_FIELD_NUMBER: builtins.int
+    RUN_EVENTS_FIELD_NUMBER: builtins.int
+    retention_gap: builtins.bool
+    """Events before these, and behind the cursor, are no longer kept."""
+    @property
+    def run_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RunEventRecord]: ...
+    def __init__(
+        self,
+        *,
+        retention_gap: builtins.bool = ...,
+        run_events: collections.abc.Iterable[Global___RunEventRecord] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["retention_gap", b"retention_gap", "run_events", b"run_events"]) -> None: ...
+
+Global___FollowRunEventsResponse: typing_extensions.TypeAlias = FollowRunEventsResponse

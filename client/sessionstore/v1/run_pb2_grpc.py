@@ -54,6 +54,21 @@ class RunServiceStub(object):
                 request_serializer=sessionstore_dot_v1_dot_run__pb2.LoadRunRecordsRequest.SerializeToString,
                 response_deserializer=sessionstore_dot_v1_dot_run__pb2.LoadRunRecordsResponse.FromString,
                 _registered_method=True)
+        self.AppendRunEvents = channel.stream_stream(
+                '/sessionstore.v1.RunService/AppendRunEvents',
+                request_serializer=sessionstore_dot_v1_dot_run__pb2.AppendRunEventsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_run__pb2.AppendRunEventsResponse.FromString,
+                _registered_method=True)
+        self.ReadRunEvents = channel.unary_unary(
+                '/sessionstore.v1.RunService/ReadRunEvents',
+                request_serializer=sessionstore_dot_v1_dot_run__pb2.ReadRunEventsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_run__pb2.ReadRunEventsResponse.FromString,
+                _registered_method=True)
+        self.FollowRunEvents = channel.unary_stream(
+                '/sessionstore.v1.RunService/FollowRunEvents',
+                request_serializer=sessionstore_dot_v1_dot_run__pb2.FollowRunEventsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_run__pb2.FollowRunEventsResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer(object):
@@ -92,6 +107,48 @@ class RunServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendRunEvents(self, request_iterator, context):
+        """Adds events to a run, batch after batch, for as long as the caller likes. The server answers the first message,
+        and then whenever batches are durable, one answer for all that waited. A caller that has many batches unanswered is
+        slowed down. After a cut the caller opens the stream again with the same `stream_id`: the first answer tells how
+        many events of the stream are in, and the caller goes on behind them.
+
+        Errors:
+        INVALID_ARGUMENT: the first message has no `start`, a batch does not begin where the one before ended, or a
+        record has a field that no reader could take, the run is not
+        stored, or the sequences of the events do not go on where those of the run end.
+        FAILED_PRECONDITION: the lease is over.
+        UNIMPLEMENTED: the store does not append events.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadRunEvents(self, request, context):
+        """Reads a page of the events of a run, behind a cursor.
+
+        Errors:
+        INVALID_ARGUMENT: `page_size` is negative.
+        DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowRunEvents(self, request, context):
+        """Sends the events of a run behind a cursor, and then those that are added. It ends when the run has ended and
+        everything was sent, when the run is removed, or when the caller ends the call.
+
+        Errors:
+        INVALID_ARGUMENT: the run is not stored.
+        DATA_LOSS: what is stored cannot be read; the message says where.
+        UNAVAILABLE: the server is draining: go on from the last sequence.
+        UNIMPLEMENTED: the store cannot be followed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +161,21 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.LoadRunRecords,
                     request_deserializer=sessionstore_dot_v1_dot_run__pb2.LoadRunRecordsRequest.FromString,
                     response_serializer=sessionstore_dot_v1_dot_run__pb2.LoadRunRecordsResponse.SerializeToString,
+            ),
+            'AppendRunEvents': grpc.stream_stream_rpc_method_handler(
+                    servicer.AppendRunEvents,
+                    request_deserializer=sessionstore_dot_v1_dot_run__pb2.AppendRunEventsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_run__pb2.AppendRunEventsResponse.SerializeToString,
+            ),
+            'ReadRunEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadRunEvents,
+                    request_deserializer=sessionstore_dot_v1_dot_run__pb2.ReadRunEventsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_run__pb2.ReadRunEventsResponse.SerializeToString,
+            ),
+            'FollowRunEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowRunEvents,
+                    request_deserializer=sessionstore_dot_v1_dot_run__pb2.FollowRunEventsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_run__pb2.FollowRunEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -170,6 +242,87 @@ class RunService(object):
             '/sessionstore.v1.RunService/LoadRunRecords',
             sessionstore_dot_v1_dot_run__pb2.LoadRunRecordsRequest.SerializeToString,
             sessionstore_dot_v1_dot_run__pb2.LoadRunRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendRunEvents(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sessionstore.v1.RunService/AppendRunEvents',
+            sessionstore_dot_v1_dot_run__pb2.AppendRunEventsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_run__pb2.AppendRunEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadRunEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessionstore.v1.RunService/ReadRunEvents',
+            sessionstore_dot_v1_dot_run__pb2.ReadRunEventsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_run__pb2.ReadRunEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowRunEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessionstore.v1.RunService/FollowRunEvents',
+            sessionstore_dot_v1_dot_run__pb2.FollowRunEventsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_run__pb2.FollowRunEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

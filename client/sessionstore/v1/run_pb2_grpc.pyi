@@ -57,7 +57,55 @@ _RunServiceLoadRunRecordsType = typing_extensions.TypeVar(
     ],
 )
 
-class RunServiceStub(typing.Generic[_RunServiceSaveRunRecordsType, _RunServiceLoadRunRecordsType]):
+_RunServiceAppendRunEventsType = typing_extensions.TypeVar(
+    '_RunServiceAppendRunEventsType',
+    grpc.StreamStreamMultiCallable[
+        sessionstore.v1.run_pb2.AppendRunEventsRequest,
+        sessionstore.v1.run_pb2.AppendRunEventsResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        sessionstore.v1.run_pb2.AppendRunEventsRequest,
+        sessionstore.v1.run_pb2.AppendRunEventsResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        sessionstore.v1.run_pb2.AppendRunEventsRequest,
+        sessionstore.v1.run_pb2.AppendRunEventsResponse,
+    ],
+)
+
+_RunServiceReadRunEventsType = typing_extensions.TypeVar(
+    '_RunServiceReadRunEventsType',
+    grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.run_pb2.ReadRunEventsRequest,
+        sessionstore.v1.run_pb2.ReadRunEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.run_pb2.ReadRunEventsRequest,
+        sessionstore.v1.run_pb2.ReadRunEventsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.run_pb2.ReadRunEventsRequest,
+        sessionstore.v1.run_pb2.ReadRunEventsResponse,
+    ],
+)
+
+_RunServiceFollowRunEventsType = typing_extensions.TypeVar(
+    '_RunServiceFollowRunEventsType',
+    grpc.UnaryStreamMultiCallable[
+        sessionstore.v1.run_pb2.FollowRunEventsRequest,
+        sessionstore.v1.run_pb2.FollowRunEventsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        sessionstore.v1.run_pb2.FollowRunEventsRequest,
+        sessionstore.v1.run_pb2.FollowRunEventsResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        sessionstore.v1.run_pb2.FollowRunEventsRequest,
+        sessionstore.v1.run_pb2.FollowRunEventsResponse,
+    ],
+)
+
+class RunServiceStub(typing.Generic[_RunServiceSaveRunRecordsType, _RunServiceLoadRunRecordsType, _RunServiceAppendRunEventsType, _RunServiceReadRunEventsType, _RunServiceFollowRunEventsType]):
     """Keeps the runs of sessions, each with the events that replay it.
 
     Writes are durable when answered, whole or not at all, and count in the revision of the session. The session
@@ -80,6 +128,18 @@ class RunServiceStub(typing.Generic[_RunServiceSaveRunRecordsType, _RunServiceLo
             sessionstore.v1.run_pb2.LoadRunRecordsRequest,
             sessionstore.v1.run_pb2.LoadRunRecordsResponse,
         ],
+        grpc.StreamStreamMultiCallable[
+            sessionstore.v1.run_pb2.AppendRunEventsRequest,
+            sessionstore.v1.run_pb2.AppendRunEventsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            sessionstore.v1.run_pb2.ReadRunEventsRequest,
+            sessionstore.v1.run_pb2.ReadRunEventsResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            sessionstore.v1.run_pb2.FollowRunEventsRequest,
+            sessionstore.v1.run_pb2.FollowRunEventsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -91,6 +151,18 @@ class RunServiceStub(typing.Generic[_RunServiceSaveRunRecordsType, _RunServiceLo
         grpc.aio.UnaryUnaryMultiCallable[
             sessionstore.v1.run_pb2.LoadRunRecordsRequest,
             sessionstore.v1.run_pb2.LoadRunRecordsResponse,
+        ],
+        grpc.aio.StreamStreamMultiCallable[
+            sessionstore.v1.run_pb2.AppendRunEventsRequest,
+            sessionstore.v1.run_pb2.AppendRunEventsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            sessionstore.v1.run_pb2.ReadRunEventsRequest,
+            sessionstore.v1.run_pb2.ReadRunEventsResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            sessionstore.v1.run_pb2.FollowRunEventsRequest,
+            sessionstore.v1.run_pb2.FollowRunEventsResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -111,6 +183,39 @@ class RunServiceStub(typing.Generic[_RunServiceSaveRunRecordsType, _RunServiceLo
       DATA_LOSS: what is stored cannot be read; the message says where.
     """
 
+    AppendRunEvents: _RunServiceAppendRunEventsType
+    """Adds events to a run, batch after batch, for as long as the caller likes. The server answers the first message,
+    and then whenever batches are durable, one answer for all that waited. A caller that has many batches unanswered is
+    slowed down. After a cut the caller opens the stream again with the same `stream_id`: the first answer tells how
+    many events of the stream are in, and the caller goes on behind them.
+
+    Errors:
+      INVALID_ARGUMENT: the first message has no `start`, a batch does not begin where the one before ended, or a
+        record has a field that no reader could take, the run is not
+        stored, or the sequences of the events do not go on where those of the run end.
+      FAILED_PRECONDITION: the lease is over.
+      UNIMPLEMENTED: the store does not append events.
+    """
+
+    ReadRunEvents: _RunServiceReadRunEventsType
+    """Reads a page of the events of a run, behind a cursor.
+
+    Errors:
+      INVALID_ARGUMENT: `page_size` is negative.
+      DATA_LOSS: what is stored cannot be read; the message says where.
+    """
+
+    FollowRunEvents: _RunServiceFollowRunEventsType
+    """Sends the events of a run behind a cursor, and then those that are added. It ends when the run has ended and
+    everything was sent, when the run is removed, or when the caller ends the call.
+
+    Errors:
+      INVALID_ARGUMENT: the run is not stored.
+      DATA_LOSS: what is stored cannot be read; the message says where.
+      UNAVAILABLE: the server is draining: go on from the last sequence.
+      UNIMPLEMENTED: the store cannot be followed.
+    """
+
 RunServiceAsyncStub: typing_extensions.TypeAlias = RunServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         sessionstore.v1.run_pb2.SaveRunRecordsRequest,
@@ -119,6 +224,18 @@ RunServiceAsyncStub: typing_extensions.TypeAlias = RunServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         sessionstore.v1.run_pb2.LoadRunRecordsRequest,
         sessionstore.v1.run_pb2.LoadRunRecordsResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        sessionstore.v1.run_pb2.AppendRunEventsRequest,
+        sessionstore.v1.run_pb2.AppendRunEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.run_pb2.ReadRunEventsRequest,
+        sessionstore.v1.run_pb2.ReadRunEventsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        sessionstore.v1.run_pb2.FollowRunEventsRequest,
+        sessionstore.v1.run_pb2.FollowRunEventsResponse,
     ],
 ]
 
@@ -160,6 +277,54 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+
+    @abc.abstractmethod
+    def AppendRunEvents(
+        self,
+        request_iterator: _MaybeAsyncIterator[sessionstore.v1.run_pb2.AppendRunEventsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[sessionstore.v1.run_pb2.AppendRunEventsResponse], collections.abc.AsyncIterator[sessionstore.v1.run_pb2.AppendRunEventsResponse]]:
+        """Adds events to a run, batch after batch, for as long as the caller likes. The server answers the first message,
+        and then whenever batches are durable, one answer for all that waited. A caller that has many batches unanswered is
+        slowed down. After a cut the caller opens the stream again with the same `stream_id`: the first answer tells how
+        many events of the stream are in, and the caller goes on behind them.
+
+        Errors:
+          INVALID_ARGUMENT: the first message has no `start`, a batch does not begin where the one before ended, or a
+            record has a field that no reader could take, the run is not
+            stored, or the sequences of the events do not go on where those of the run end.
+          FAILED_PRECONDITION: the lease is over.
+          UNIMPLEMENTED: the store does not append events.
+        """
+
+    @abc.abstractmethod
+    def ReadRunEvents(
+        self,
+        request: sessionstore.v1.run_pb2.ReadRunEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sessionstore.v1.run_pb2.ReadRunEventsResponse, collections.abc.Awaitable[sessionstore.v1.run_pb2.ReadRunEventsResponse]]:
+        """Reads a page of the events of a run, behind a cursor.
+
+        Errors:
+          INVALID_ARGUMENT: `page_size` is negative.
+          DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+
+    @abc.abstractmethod
+    def FollowRunEvents(
+        self,
+        request: sessionstore.v1.run_pb2.FollowRunEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[sessionstore.v1.run_pb2.FollowRunEventsResponse], collections.abc.AsyncIterator[sessionstore.v1.run_pb2.FollowRunEventsResponse]]:
+        """Sends the events of a run behind a cursor, and then those that are added. It ends when the run has ended and
+        everything was sent, when the run is removed, or when the caller ends the call.
+
+        Errors:
+          INVALID_ARGUMENT: the run is not stored.
+          DATA_LOSS: what is stored cannot be read; the message says where.
+          UNAVAILABLE: the server is draining: go on from the last sequence.
+          UNIMPLEMENTED: the store cannot be followed.
         """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

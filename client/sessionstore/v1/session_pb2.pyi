@@ -40,6 +40,28 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _SessionOrder:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SessionOrderEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SessionOrder.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SESSION_ORDER_UNSPECIFIED: _SessionOrder.ValueType  # 0
+    """By id."""
+    SESSION_ORDER_CREATED_AT: _SessionOrder.ValueType  # 1
+    SESSION_ORDER_UPDATED_AT: _SessionOrder.ValueType  # 2
+    SESSION_ORDER_NAME: _SessionOrder.ValueType  # 3
+
+class SessionOrder(_SessionOrder, metaclass=_SessionOrderEnumTypeWrapper):
+    """By what sessions are listed; those that are equal come in the order of the bytes of their ids."""
+
+SESSION_ORDER_UNSPECIFIED: SessionOrder.ValueType  # 0
+"""By id."""
+SESSION_ORDER_CREATED_AT: SessionOrder.ValueType  # 1
+SESSION_ORDER_UPDATED_AT: SessionOrder.ValueType  # 2
+SESSION_ORDER_NAME: SessionOrder.ValueType  # 3
+Global___SessionOrder: typing_extensions.TypeAlias = SessionOrder
+
 class _SessionState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -515,12 +537,15 @@ class SaveSessionRequest(google.protobuf.message.Message):
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     BASE_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     SESSION_FIELD_NUMBER: builtins.int
     MESSAGES_FIELD_NUMBER: builtins.int
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     @property
     def base(self) -> Global___HeldMessages:
         """What the stored conversation is kept of. Unset: nothing, and `messages` is the whole conversation."""
@@ -539,12 +564,16 @@ class SaveSessionRequest(google.protobuf.message.Message):
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
         base: Global___HeldMessages | None = ...,
+        lease_epoch: builtins.int | None = ...,
         session: Global___SessionData | None = ...,
         messages: collections.abc.Iterable[sessionstore.v1.message_pb2.Message] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "base", b"base", "expected_revision", b"expected_revision", "session", b"session"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "base", b"base", "expected_revision", b"expected_revision", "messages", b"messages", "request_id", b"request_id", "session", b"session"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "base", b"base", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "session", b"session"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "base", b"base", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "messages", b"messages", "request_id", b"request_id", "session", b"session"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
 
 Global___SaveSessionRequest: typing_extensions.TypeAlias = SaveSessionRequest
 
@@ -582,7 +611,10 @@ class LoadSessionRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     HELD_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
     session_id: builtins.str
+    revision: builtins.int
+    """A past revision. Unset: the present one."""
     @property
     def held(self) -> Global___HeldMessages:
         """What the caller has already. Unset: nothing."""
@@ -592,9 +624,11 @@ class LoadSessionRequest(google.protobuf.message.Message):
         *,
         session_id: builtins.str = ...,
         held: Global___HeldMessages | None = ...,
+        revision: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["held", b"held"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["held", b"held", "session_id", b"session_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_revision", b"_revision", "held", b"held", "revision", b"revision"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_revision", b"_revision", "held", b"held", "revision", b"revision", "session_id", b"session_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_revision", b"_revision"]) -> typing.Literal["revision"] | None: ...
 
 Global___LoadSessionRequest: typing_extensions.TypeAlias = LoadSessionRequest
 
@@ -646,21 +680,28 @@ class DeleteSessionRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        lease_epoch: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
 
 Global___DeleteSessionRequest: typing_extensions.TypeAlias = DeleteSessionRequest
 
@@ -733,22 +774,112 @@ class ListSessionsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     UNSAVED_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    ORDER_BY_FIELD_NUMBER: builtins.int
+    DESCENDING_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """The most sessions to return. 0: 100. Above 1000 it counts as 1000."""
     page_token: builtins.str
     """The token of the page before. Empty: the first page."""
     unsaved: builtins.bool
-    """List instead the ids under which records were saved, but no session; only the ids of their summaries are set."""
+    """List instead the ids under which records were saved, but no session; only the ids of their summaries are set.
+    Neither filter nor order may be set then.
+    """
+    order_by: Global___SessionOrder.ValueType
+    descending: builtins.bool
+    """The last first."""
+    @property
+    def filter(self) -> Global___SessionFilter:
+        """Unset: all sessions."""
+
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         unsaved: builtins.bool = ...,
+        filter: Global___SessionFilter | None = ...,
+        order_by: Global___SessionOrder.ValueType = ...,
+        descending: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "unsaved", b"unsaved"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["descending", b"descending", "filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "unsaved", b"unsaved"]) -> None: ...
 
 Global___ListSessionsRequest: typing_extensions.TypeAlias = ListSessionsRequest
+
+@typing.final
+class SessionFilter(google.protobuf.message.Message):
+    """Which sessions to list: those for which all that is set holds. A session that cannot be read matches only a filter of
+    which nothing is set. Texts have at most 512 bytes and no NUL: a name counts, here and in the order, by its first 512
+    bytes up to a NUL, and other text beyond that matches nothing.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: builtins.int
+    TENANT_ID_FIELD_NUMBER: builtins.int
+    PRINCIPAL_FIELD_NUMBER: builtins.int
+    AGENT_TEMPLATE_ID_FIELD_NUMBER: builtins.int
+    PARENT_ID_FIELD_NUMBER: builtins.int
+    MODEL_NAME_FIELD_NUMBER: builtins.int
+    NAME_PREFIX_FIELD_NUMBER: builtins.int
+    CREATED_FROM_FIELD_NUMBER: builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: builtins.int
+    UPDATED_FROM_FIELD_NUMBER: builtins.int
+    UPDATED_BEFORE_FIELD_NUMBER: builtins.int
+    state: Global___SessionState.ValueType
+    tenant_id: builtins.str
+    principal: builtins.str
+    agent_template_id: builtins.str
+    parent_id: builtins.str
+    model_name: builtins.str
+    name_prefix: builtins.str
+    """With what the name begins. Empty: any name."""
+    created_from: builtins.int
+    """Unix seconds; included."""
+    created_before: builtins.int
+    """Unix seconds; not included."""
+    updated_from: builtins.int
+    """Unix seconds; included."""
+    updated_before: builtins.int
+    """Unix seconds; not included."""
+    def __init__(
+        self,
+        *,
+        state: Global___SessionState.ValueType = ...,
+        tenant_id: builtins.str | None = ...,
+        principal: builtins.str | None = ...,
+        agent_template_id: builtins.str | None = ...,
+        parent_id: builtins.str | None = ...,
+        model_name: builtins.str | None = ...,
+        name_prefix: builtins.str = ...,
+        created_from: builtins.int | None = ...,
+        created_before: builtins.int | None = ...,
+        updated_from: builtins.int | None = ...,
+        updated_before: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_agent_template_id", b"_agent_template_id", "_created_before", b"_created_before", "_created_from", b"_created_from", "_model_name", b"_model_name", "_parent_id", b"_parent_id", "_principal", b"_principal", "_tenant_id", b"_tenant_id", "_updated_before", b"_updated_before", "_updated_from", b"_updated_from", "agent_template_id", b"agent_template_id", "created_before", b"created_before", "created_from", b"created_from", "model_name", b"model_name", "parent_id", b"parent_id", "principal", b"principal", "tenant_id", b"tenant_id", "updated_before", b"updated_before", "updated_from", b"updated_from"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_agent_template_id", b"_agent_template_id", "_created_before", b"_created_before", "_created_from", b"_created_from", "_model_name", b"_model_name", "_parent_id", b"_parent_id", "_principal", b"_principal", "_tenant_id", b"_tenant_id", "_updated_before", b"_updated_before", "_updated_from", b"_updated_from", "agent_template_id", b"agent_template_id", "created_before", b"created_before", "created_from", b"created_from", "model_name", b"model_name", "name_prefix", b"name_prefix", "parent_id", b"parent_id", "principal", b"principal", "state", b"state", "tenant_id", b"tenant_id", "updated_before", b"updated_before", "updated_from", b"updated_from"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_agent_template_id", b"_agent_template_id"]) -> typing.Literal["agent_template_id"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_created_before", b"_created_before"]) -> typing.Literal["created_before"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_created_from", b"_created_from"]) -> typing.Literal["created_from"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_model_name", b"_model_name"]) -> typing.Literal["model_name"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_parent_id", b"_parent_id"]) -> typing.Literal["parent_id"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_principal", b"_principal"]) -> typing.Literal["principal"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_tenant_id", b"_tenant_id"]) -> typing.Literal["tenant_id"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_updated_before", b"_updated_before"]) -> typing.Literal["updated_before"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_updated_from", b"_updated_from"]) -> typing.Literal["updated_from"] | None: ...
+
+Global___SessionFilter: typing_extensions.TypeAlias = SessionFilter
 
 @typing.final
 class ListSessionsResponse(google.protobuf.message.Message):
@@ -777,3 +908,41 @@ class ListSessionsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions", "unreachable", b"unreachable"]) -> None: ...
 
 Global___ListSessionsResponse: typing_extensions.TypeAlias = ListSessionsResponse
+
+@typing.final
+class CountSessionsRequest(google.protobuf.message.Message):
+    """Asks how many sessions there are."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: builtins.int
+    @property
+    def filter(self) -> Global___SessionFilter:
+        """Unset: all sessions."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___SessionFilter | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["filter", b"filter"]) -> None: ...
+
+Global___CountSessionsRequest: typing_extensions.TypeAlias = CountSessionsRequest
+
+@typing.final
+class CountSessionsResponse(google.protobuf.message.Message):
+    """The number of sessions."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: builtins.int
+    count: builtins.int
+    def __init__(
+        self,
+        *,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count"]) -> None: ...
+
+Global___CountSessionsResponse: typing_extensions.TypeAlias = CountSessionsResponse

@@ -70,6 +70,11 @@ class SessionServiceStub(object):
                 request_serializer=sessionstore_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
                 response_deserializer=sessionstore_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
                 _registered_method=True)
+        self.CountSessions = channel.unary_unary(
+                '/sessionstore.v1.SessionService/CountSessions',
+                request_serializer=sessionstore_dot_v1_dot_session__pb2.CountSessionsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_session__pb2.CountSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer(object):
@@ -105,6 +110,7 @@ class SessionServiceServicer(object):
 
         Errors:
         DATA_LOSS: what is stored cannot be read; the message says where.
+        OUT_OF_RANGE: `revision` is not kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,12 +137,23 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """Lists sessions page by page, in the order of the bytes of their ids, without reading them whole. A session
-        that is present during the whole listing is listed exactly once.
+        """Lists sessions page by page, without reading them whole. A session that is present, matches, and keeps its place
+        during the whole listing is listed exactly once, whatever happens to others.
 
         Errors:
-        INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one that this call returned.
+        INVALID_ARGUMENT: `page_size` is negative, `page_token` is not one that this call returned for the same filter and
+        order, or the filter has a bad value; the message names the field.
         DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSessions(self, request, context):
+        """Counts sessions.
+
+        Errors:
+        INVALID_ARGUMENT: the filter has a bad value; the message names its field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +186,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSessions,
                     request_deserializer=sessionstore_dot_v1_dot_session__pb2.ListSessionsRequest.FromString,
                     response_serializer=sessionstore_dot_v1_dot_session__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'CountSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSessions,
+                    request_deserializer=sessionstore_dot_v1_dot_session__pb2.CountSessionsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_session__pb2.CountSessionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -317,6 +339,33 @@ class SessionService(object):
             '/sessionstore.v1.SessionService/ListSessions',
             sessionstore_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
             sessionstore_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessionstore.v1.SessionService/CountSessions',
+            sessionstore_dot_v1_dot_session__pb2.CountSessionsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_session__pb2.CountSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

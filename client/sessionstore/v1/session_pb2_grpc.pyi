@@ -121,7 +121,23 @@ _SessionServiceListSessionsType = typing_extensions.TypeVar(
     ],
 )
 
-class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _SessionServiceLoadSessionType, _SessionServiceDeleteSessionType, _SessionServiceSessionExistsType, _SessionServiceListSessionsType]):
+_SessionServiceCountSessionsType = typing_extensions.TypeVar(
+    '_SessionServiceCountSessionsType',
+    grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.session_pb2.CountSessionsRequest,
+        sessionstore.v1.session_pb2.CountSessionsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.session_pb2.CountSessionsRequest,
+        sessionstore.v1.session_pb2.CountSessionsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.session_pb2.CountSessionsRequest,
+        sessionstore.v1.session_pb2.CountSessionsResponse,
+    ],
+)
+
+class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _SessionServiceLoadSessionType, _SessionServiceDeleteSessionType, _SessionServiceSessionExistsType, _SessionServiceListSessionsType, _SessionServiceCountSessionsType]):
     """Keeps sessions: configuration, state and conversation of an agent.
 
     A write is durable when it is answered and is made whole or not at all. Calls on one session behave as if
@@ -157,6 +173,10 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
             sessionstore.v1.session_pb2.ListSessionsRequest,
             sessionstore.v1.session_pb2.ListSessionsResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            sessionstore.v1.session_pb2.CountSessionsRequest,
+            sessionstore.v1.session_pb2.CountSessionsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -181,6 +201,10 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
             sessionstore.v1.session_pb2.ListSessionsRequest,
             sessionstore.v1.session_pb2.ListSessionsResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            sessionstore.v1.session_pb2.CountSessionsRequest,
+            sessionstore.v1.session_pb2.CountSessionsResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     SaveSession: _SessionServiceSaveSessionType
@@ -199,6 +223,7 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
 
     Errors:
       DATA_LOSS: what is stored cannot be read; the message says where.
+      OUT_OF_RANGE: `revision` is not kept.
     """
 
     DeleteSession: _SessionServiceDeleteSessionType
@@ -216,12 +241,20 @@ class SessionServiceStub(typing.Generic[_SessionServiceSaveSessionType, _Session
     """
 
     ListSessions: _SessionServiceListSessionsType
-    """Lists sessions page by page, in the order of the bytes of their ids, without reading them whole. A session
-    that is present during the whole listing is listed exactly once.
+    """Lists sessions page by page, without reading them whole. A session that is present, matches, and keeps its place
+    during the whole listing is listed exactly once, whatever happens to others.
 
     Errors:
-      INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one that this call returned.
+      INVALID_ARGUMENT: `page_size` is negative, `page_token` is not one that this call returned for the same filter and
+        order, or the filter has a bad value; the message names the field.
       DATA_LOSS: what is stored cannot be read; the message says where.
+    """
+
+    CountSessions: _SessionServiceCountSessionsType
+    """Counts sessions.
+
+    Errors:
+      INVALID_ARGUMENT: the filter has a bad value; the message names its field.
     """
 
 SessionServiceAsyncStub: typing_extensions.TypeAlias = SessionServiceStub[
@@ -244,6 +277,10 @@ SessionServiceAsyncStub: typing_extensions.TypeAlias = SessionServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         sessionstore.v1.session_pb2.ListSessionsRequest,
         sessionstore.v1.session_pb2.ListSessionsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.session_pb2.CountSessionsRequest,
+        sessionstore.v1.session_pb2.CountSessionsResponse,
     ],
 ]
 
@@ -287,6 +324,7 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           DATA_LOSS: what is stored cannot be read; the message says where.
+          OUT_OF_RANGE: `revision` is not kept.
         """
 
     @abc.abstractmethod
@@ -319,12 +357,25 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         request: sessionstore.v1.session_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[sessionstore.v1.session_pb2.ListSessionsResponse, collections.abc.Awaitable[sessionstore.v1.session_pb2.ListSessionsResponse]]:
-        """Lists sessions page by page, in the order of the bytes of their ids, without reading them whole. A session
-        that is present during the whole listing is listed exactly once.
+        """Lists sessions page by page, without reading them whole. A session that is present, matches, and keeps its place
+        during the whole listing is listed exactly once, whatever happens to others.
 
         Errors:
-          INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one that this call returned.
+          INVALID_ARGUMENT: `page_size` is negative, `page_token` is not one that this call returned for the same filter and
+            order, or the filter has a bad value; the message names the field.
           DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+
+    @abc.abstractmethod
+    def CountSessions(
+        self,
+        request: sessionstore.v1.session_pb2.CountSessionsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sessionstore.v1.session_pb2.CountSessionsResponse, collections.abc.Awaitable[sessionstore.v1.session_pb2.CountSessionsResponse]]:
+        """Counts sessions.
+
+        Errors:
+          INVALID_ARGUMENT: the filter has a bad value; the message names its field.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -32,7 +32,7 @@ from sessionstore.v1 import trace_pb2 as sessionstore_dot_v1_dot_trace__pb2
 from sessionstore.v1 import verification_pb2 as sessionstore_dot_v1_dot_verification__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esessionstore/v1/snapshot.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esessionstore/v1/artifact.proto\x1a\x1dsessionstore/v1/message.proto\x1a\x19sessionstore/v1/run.proto\x1a\x1dsessionstore/v1/session.proto\x1a\x1esessionstore/v1/subagent.proto\x1a\x1bsessionstore/v1/trace.proto\x1a\"sessionstore/v1/verification.proto\"\xd2\x01\n\x0eSnapshotHeader\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x16\n\x0eschema_version\x18\n \x01(\r\x12\x10\n\x08revision\x18\x0b \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x01\x88\x01\x01\x42\x14\n\x12_expected_revisionB\x16\n\x14_unknown_fields_json\">\n\x10SnapshotMessages\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.sessionstore.v1.Message\"E\n\x11SnapshotArtifacts\x12\x30\n\tartifacts\x18\x01 \x03(\x0b\x32\x1d.sessionstore.v1.ToolArtifact\">\n\x1cSnapshotRetainedArtifactUris\x12\x1e\n\x16retained_artifact_uris\x18\x01 \x03(\t\"H\n\x13SnapshotTraceEvents\x12\x31\n\x0ctrace_events\x18\x01 \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent\"E\n\x12SnapshotRunRecords\x12/\n\x0brun_records\x18\x01 \x03(\x0b\x32\x1a.sessionstore.v1.RunRecord\"H\n\x11SnapshotRunEvents\x12\x33\n\nrun_events\x18\x01 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\"`\n\x1bSnapshotVerificationReports\x12\x41\n\x14verification_reports\x18\x01 \x03(\x0b\x32#.sessionstore.v1.VerificationReport\"V\n\x15SnapshotSubagentTasks\x12=\n\x0esubagent_tasks\x18\x01 \x03(\x0b\x32%.sessionstore.v1.SubagentTaskSnapshot\"\x86\x05\n\x13SaveSnapshotRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.sessionstore.v1.SnapshotHeaderH\x00\x12/\n\x07session\x18\x02 \x01(\x0b\x32\x1c.sessionstore.v1.SessionDataH\x00\x12\x35\n\x08messages\x18\x03 \x01(\x0b\x32!.sessionstore.v1.SnapshotMessagesH\x00\x12\x37\n\tartifacts\x18\x04 \x01(\x0b\x32\".sessionstore.v1.SnapshotArtifactsH\x00\x12O\n\x16retained_artifact_uris\x18\x05 \x01(\x0b\x32-.sessionstore.v1.SnapshotRetainedArtifactUrisH\x00\x12<\n\x0ctrace_events\x18\x06 \x01(\x0b\x32$.sessionstore.v1.SnapshotTraceEventsH\x00\x12:\n\x0brun_records\x18\x07 \x01(\x0b\x32#.sessionstore.v1.SnapshotRunRecordsH\x00\x12\x38\n\nrun_events\x18\x08 \x01(\x0b\x32\".sessionstore.v1.SnapshotRunEventsH\x00\x12L\n\x14verification_reports\x18\t \x01(\x0b\x32,.sessionstore.v1.SnapshotVerificationReportsH\x00\x12@\n\x0esubagent_tasks\x18\n \x01(\x0b\x32&.sessionstore.v1.SnapshotSubagentTasksH\x00\x42\x06\n\x04part\"Y\n\x14SaveSnapshotResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x13LoadSnapshotRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x87\x05\n\x14LoadSnapshotResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.sessionstore.v1.SnapshotHeaderH\x00\x12/\n\x07session\x18\x02 \x01(\x0b\x32\x1c.sessionstore.v1.SessionDataH\x00\x12\x35\n\x08messages\x18\x03 \x01(\x0b\x32!.sessionstore.v1.SnapshotMessagesH\x00\x12\x37\n\tartifacts\x18\x04 \x01(\x0b\x32\".sessionstore.v1.SnapshotArtifactsH\x00\x12O\n\x16retained_artifact_uris\x18\x05 \x01(\x0b\x32-.sessionstore.v1.SnapshotRetainedArtifactUrisH\x00\x12<\n\x0ctrace_events\x18\x06 \x01(\x0b\x32$.sessionstore.v1.SnapshotTraceEventsH\x00\x12:\n\x0brun_records\x18\x07 \x01(\x0b\x32#.sessionstore.v1.SnapshotRunRecordsH\x00\x12\x38\n\nrun_events\x18\x08 \x01(\x0b\x32\".sessionstore.v1.SnapshotRunEventsH\x00\x12L\n\x14verification_reports\x18\t \x01(\x0b\x32,.sessionstore.v1.SnapshotVerificationReportsH\x00\x12@\n\x0esubagent_tasks\x18\n \x01(\x0b\x32&.sessionstore.v1.SnapshotSubagentTasksH\x00\x42\x06\n\x04part2\xcf\x01\n\x0fSnapshotService\x12]\n\x0cSaveSnapshot\x12$.sessionstore.v1.SaveSnapshotRequest\x1a%.sessionstore.v1.SaveSnapshotResponse(\x01\x12]\n\x0cLoadSnapshot\x12$.sessionstore.v1.LoadSnapshotRequest\x1a%.sessionstore.v1.LoadSnapshotResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esessionstore/v1/snapshot.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esessionstore/v1/artifact.proto\x1a\x1dsessionstore/v1/message.proto\x1a\x19sessionstore/v1/run.proto\x1a\x1dsessionstore/v1/session.proto\x1a\x1esessionstore/v1/subagent.proto\x1a\x1bsessionstore/v1/trace.proto\x1a\"sessionstore/v1/verification.proto\"\xfc\x01\n\x0eSnapshotHeader\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x16\n\x0eschema_version\x18\n \x01(\r\x12\x10\n\x08revision\x18\x0b \x01(\x04\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\x14\n\x12_expected_revisionB\x0e\n\x0c_lease_epochB\x16\n\x14_unknown_fields_json\">\n\x10SnapshotMessages\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.sessionstore.v1.Message\"E\n\x11SnapshotArtifacts\x12\x30\n\tartifacts\x18\x01 \x03(\x0b\x32\x1d.sessionstore.v1.ToolArtifact\">\n\x1cSnapshotRetainedArtifactUris\x12\x1e\n\x16retained_artifact_uris\x18\x01 \x03(\t\"H\n\x13SnapshotTraceEvents\x12\x31\n\x0ctrace_events\x18\x01 \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent\"E\n\x12SnapshotRunRecords\x12/\n\x0brun_records\x18\x01 \x03(\x0b\x32\x1a.sessionstore.v1.RunRecord\"H\n\x11SnapshotRunEvents\x12\x33\n\nrun_events\x18\x01 \x03(\x0b\x32\x1f.sessionstore.v1.RunEventRecord\"`\n\x1bSnapshotVerificationReports\x12\x41\n\x14verification_reports\x18\x01 \x03(\x0b\x32#.sessionstore.v1.VerificationReport\"V\n\x15SnapshotSubagentTasks\x12=\n\x0esubagent_tasks\x18\x01 \x03(\x0b\x32%.sessionstore.v1.SubagentTaskSnapshot\"\x86\x05\n\x13SaveSnapshotRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.sessionstore.v1.SnapshotHeaderH\x00\x12/\n\x07session\x18\x02 \x01(\x0b\x32\x1c.sessionstore.v1.SessionDataH\x00\x12\x35\n\x08messages\x18\x03 \x01(\x0b\x32!.sessionstore.v1.SnapshotMessagesH\x00\x12\x37\n\tartifacts\x18\x04 \x01(\x0b\x32\".sessionstore.v1.SnapshotArtifactsH\x00\x12O\n\x16retained_artifact_uris\x18\x05 \x01(\x0b\x32-.sessionstore.v1.SnapshotRetainedArtifactUrisH\x00\x12<\n\x0ctrace_events\x18\x06 \x01(\x0b\x32$.sessionstore.v1.SnapshotTraceEventsH\x00\x12:\n\x0brun_records\x18\x07 \x01(\x0b\x32#.sessionstore.v1.SnapshotRunRecordsH\x00\x12\x38\n\nrun_events\x18\x08 \x01(\x0b\x32\".sessionstore.v1.SnapshotRunEventsH\x00\x12L\n\x14verification_reports\x18\t \x01(\x0b\x32,.sessionstore.v1.SnapshotVerificationReportsH\x00\x12@\n\x0esubagent_tasks\x18\n \x01(\x0b\x32&.sessionstore.v1.SnapshotSubagentTasksH\x00\x42\x06\n\x04part\"Y\n\x14SaveSnapshotResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x13LoadSnapshotRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x87\x05\n\x14LoadSnapshotResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.sessionstore.v1.SnapshotHeaderH\x00\x12/\n\x07session\x18\x02 \x01(\x0b\x32\x1c.sessionstore.v1.SessionDataH\x00\x12\x35\n\x08messages\x18\x03 \x01(\x0b\x32!.sessionstore.v1.SnapshotMessagesH\x00\x12\x37\n\tartifacts\x18\x04 \x01(\x0b\x32\".sessionstore.v1.SnapshotArtifactsH\x00\x12O\n\x16retained_artifact_uris\x18\x05 \x01(\x0b\x32-.sessionstore.v1.SnapshotRetainedArtifactUrisH\x00\x12<\n\x0ctrace_events\x18\x06 \x01(\x0b\x32$.sessionstore.v1.SnapshotTraceEventsH\x00\x12:\n\x0brun_records\x18\x07 \x01(\x0b\x32#.sessionstore.v1.SnapshotRunRecordsH\x00\x12\x38\n\nrun_events\x18\x08 \x01(\x0b\x32\".sessionstore.v1.SnapshotRunEventsH\x00\x12L\n\x14verification_reports\x18\t \x01(\x0b\x32,.sessionstore.v1.SnapshotVerificationReportsH\x00\x12@\n\x0esubagent_tasks\x18\n \x01(\x0b\x32&.sessionstore.v1.SnapshotSubagentTasksH\x00\x42\x06\n\x04part2\xcf\x01\n\x0fSnapshotService\x12]\n\x0cSaveSnapshot\x12$.sessionstore.v1.SaveSnapshotRequest\x1a%.sessionstore.v1.SaveSnapshotResponse(\x01\x12]\n\x0cLoadSnapshot\x12$.sessionstore.v1.LoadSnapshotRequest\x1a%.sessionstore.v1.LoadSnapshotResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,31 +40,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessionstore.v1.snapshot_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SNAPSHOTHEADER']._serialized_start=303
-  _globals['_SNAPSHOTHEADER']._serialized_end=513
-  _globals['_SNAPSHOTMESSAGES']._serialized_start=515
-  _globals['_SNAPSHOTMESSAGES']._serialized_end=577
-  _globals['_SNAPSHOTARTIFACTS']._serialized_start=579
-  _globals['_SNAPSHOTARTIFACTS']._serialized_end=648
-  _globals['_SNAPSHOTRETAINEDARTIFACTURIS']._serialized_start=650
-  _globals['_SNAPSHOTRETAINEDARTIFACTURIS']._serialized_end=712
-  _globals['_SNAPSHOTTRACEEVENTS']._serialized_start=714
-  _globals['_SNAPSHOTTRACEEVENTS']._serialized_end=786
-  _globals['_SNAPSHOTRUNRECORDS']._serialized_start=788
-  _globals['_SNAPSHOTRUNRECORDS']._serialized_end=857
-  _globals['_SNAPSHOTRUNEVENTS']._serialized_start=859
-  _globals['_SNAPSHOTRUNEVENTS']._serialized_end=931
-  _globals['_SNAPSHOTVERIFICATIONREPORTS']._serialized_start=933
-  _globals['_SNAPSHOTVERIFICATIONREPORTS']._serialized_end=1029
-  _globals['_SNAPSHOTSUBAGENTTASKS']._serialized_start=1031
-  _globals['_SNAPSHOTSUBAGENTTASKS']._serialized_end=1117
-  _globals['_SAVESNAPSHOTREQUEST']._serialized_start=1120
-  _globals['_SAVESNAPSHOTREQUEST']._serialized_end=1766
-  _globals['_SAVESNAPSHOTRESPONSE']._serialized_start=1768
-  _globals['_SAVESNAPSHOTRESPONSE']._serialized_end=1857
-  _globals['_LOADSNAPSHOTREQUEST']._serialized_start=1859
-  _globals['_LOADSNAPSHOTREQUEST']._serialized_end=1900
-  _globals['_LOADSNAPSHOTRESPONSE']._serialized_start=1903
-  _globals['_LOADSNAPSHOTRESPONSE']._serialized_end=2550
-  _globals['_SNAPSHOTSERVICE']._serialized_start=2553
-  _globals['_SNAPSHOTSERVICE']._serialized_end=2760
+  _globals['_SNAPSHOTHEADER']._serialized_end=555
+  _globals['_SNAPSHOTMESSAGES']._serialized_start=557
+  _globals['_SNAPSHOTMESSAGES']._serialized_end=619
+  _globals['_SNAPSHOTARTIFACTS']._serialized_start=621
+  _globals['_SNAPSHOTARTIFACTS']._serialized_end=690
+  _globals['_SNAPSHOTRETAINEDARTIFACTURIS']._serialized_start=692
+  _globals['_SNAPSHOTRETAINEDARTIFACTURIS']._serialized_end=754
+  _globals['_SNAPSHOTTRACEEVENTS']._serialized_start=756
+  _globals['_SNAPSHOTTRACEEVENTS']._serialized_end=828
+  _globals['_SNAPSHOTRUNRECORDS']._serialized_start=830
+  _globals['_SNAPSHOTRUNRECORDS']._serialized_end=899
+  _globals['_SNAPSHOTRUNEVENTS']._serialized_start=901
+  _globals['_SNAPSHOTRUNEVENTS']._serialized_end=973
+  _globals['_SNAPSHOTVERIFICATIONREPORTS']._serialized_start=975
+  _globals['_SNAPSHOTVERIFICATIONREPORTS']._serialized_end=1071
+  _globals['_SNAPSHOTSUBAGENTTASKS']._serialized_start=1073
+  _globals['_SNAPSHOTSUBAGENTTASKS']._serialized_end=1159
+  _globals['_SAVESNAPSHOTREQUEST']._serialized_start=1162
+  _globals['_SAVESNAPSHOTREQUEST']._serialized_end=1808
+  _globals['_SAVESNAPSHOTRESPONSE']._serialized_start=1810
+  _globals['_SAVESNAPSHOTRESPONSE']._serialized_end=1899
+  _globals['_LOADSNAPSHOTREQUEST']._serialized_start=1901
+  _globals['_LOADSNAPSHOTREQUEST']._serialized_end=1942
+  _globals['_LOADSNAPSHOTRESPONSE']._serialized_start=1945
+  _globals['_LOADSNAPSHOTRESPONSE']._serialized_end=2592
+  _globals['_SNAPSHOTSERVICE']._serialized_start=2595
+  _globals['_SNAPSHOTSERVICE']._serialized_end=2802
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,7 @@ class SnapshotHeader(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     SCHEMA_VERSION_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     UNKNOWN_FIELDS_JSON_FIELD_NUMBER: builtins.int
@@ -45,6 +46,8 @@ class SnapshotHeader(google.protobuf.message.Message):
     """
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     schema_version: builtins.int
     """The version of the schema; has to be 1."""
     revision: builtins.int
@@ -56,14 +59,17 @@ class SnapshotHeader(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        lease_epoch: builtins.int | None = ...,
         schema_version: builtins.int = ...,
         revision: builtins.int = ...,
         unknown_fields_json: builtins.str | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "unknown_fields_json", b"unknown_fields_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "request_id", b"request_id", "revision", b"revision", "schema_version", b"schema_version", "session_id", b"session_id", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "unknown_fields_json", b"unknown_fields_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "_unknown_fields_json", b"_unknown_fields_json", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "request_id", b"request_id", "revision", b"revision", "schema_version", b"schema_version", "session_id", b"session_id", "unknown_fields_json", b"unknown_fields_json"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_unknown_fields_json", b"_unknown_fields_json"]) -> typing.Literal["unknown_fields_json"] | None: ...
 

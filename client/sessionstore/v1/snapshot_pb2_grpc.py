@@ -40,7 +40,7 @@ class SnapshotServiceStub(object):
 
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
-    RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
+    RESOURCE_EXHAUSTED: a part is larger than the server takes or sends.
     UNAVAILABLE: the server is starting, draining or out of reach.
     INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
@@ -78,7 +78,7 @@ class SnapshotServiceServicer(object):
 
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
-    RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
+    RESOURCE_EXHAUSTED: a part is larger than the server takes or sends.
     UNAVAILABLE: the server is starting, draining or out of reach.
     INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
@@ -148,7 +148,7 @@ class SnapshotService(object):
 
     Errors of every call:
     INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
-    RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
+    RESOURCE_EXHAUSTED: a part is larger than the server takes or sends.
     UNAVAILABLE: the server is starting, draining or out of reach.
     INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """

@@ -72,7 +72,7 @@ class SnapshotServiceStub(typing.Generic[_SnapshotServiceSaveSnapshotType, _Snap
 
     Errors of every call:
       INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
-      RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
+      RESOURCE_EXHAUSTED: a part is larger than the server takes or sends.
       UNAVAILABLE: the server is starting, draining or out of reach.
       INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """
@@ -150,7 +150,7 @@ class SnapshotServiceServicer(metaclass=abc.ABCMeta):
 
     Errors of every call:
       INVALID_ARGUMENT: the id is empty, longer than 512 bytes, or holds NUL.
-      RESOURCE_EXHAUSTED: a part is, or the whole snapshot becomes, larger than the server takes or sends.
+      RESOURCE_EXHAUSTED: a part is larger than the server takes or sends.
       UNAVAILABLE: the server is starting, draining or out of reach.
       INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
     """

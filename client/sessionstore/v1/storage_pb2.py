@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sessionstore.v1 import artifact_pb2 as sessionstore_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsessionstore/v1/storage.proto\x12\x0fsessionstore.v1\x1a\x1esessionstore/v1/artifact.proto\"\x1d\n\nStoredRuns\x12\x0f\n\x07run_ids\x18\x01 \x03(\t\"V\n\x0fStoredArtifacts\x12\x33\n\x08manifest\x18\x01 \x01(\x0b\x32!.sessionstore.v1.ArtifactManifest\x12\x0e\n\x06sha256\x18\x02 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsessionstore/v1/storage.proto\x12\x0fsessionstore.v1\x1a\x1esessionstore/v1/artifact.proto\"\x1d\n\nStoredRuns\x12\x0f\n\x07run_ids\x18\x01 \x03(\t\"_\n\x0fStoredRunExtent\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x04\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x04\x12\x17\n\njson_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\r\n\x0b_json_bytes\"<\n\x0cStoredAppend\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\"e\n\x0fStoredArtifacts\x12\x33\n\x08manifest\x18\x01 \x01(\x0b\x32!.sessionstore.v1.ArtifactManifest\x12\x0e\n\x06sha256\x18\x02 \x03(\t\x12\r\n\x05sizes\x18\x03 \x03(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STOREDRUNS']._serialized_start=82
   _globals['_STOREDRUNS']._serialized_end=111
-  _globals['_STOREDARTIFACTS']._serialized_start=113
-  _globals['_STOREDARTIFACTS']._serialized_end=199
+  _globals['_STOREDRUNEXTENT']._serialized_start=113
+  _globals['_STOREDRUNEXTENT']._serialized_end=208
+  _globals['_STOREDAPPEND']._serialized_start=210
+  _globals['_STOREDAPPEND']._serialized_end=270
+  _globals['_STOREDARTIFACTS']._serialized_start=272
+  _globals['_STOREDARTIFACTS']._serialized_end=373
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,60 @@ class StoredRuns(google.protobuf.message.Message):
 Global___StoredRuns: typing_extensions.TypeAlias = StoredRuns
 
 @typing.final
+class StoredRunExtent(google.protobuf.message.Message):
+    """How far the events of a run reach, as the server keeps it once events were added to the run. Never sent."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EVENT_COUNT_FIELD_NUMBER: builtins.int
+    DROPPED_FIELD_NUMBER: builtins.int
+    JSON_BYTES_FIELD_NUMBER: builtins.int
+    event_count: builtins.int
+    """That of the run; the next event gets it as sequence."""
+    dropped: builtins.int
+    """How many records at the beginning of the log no longer belong to the run."""
+    json_bytes: builtins.int
+    """The size of the others, each as compact JSON. Unset: not known."""
+    def __init__(
+        self,
+        *,
+        event_count: builtins.int = ...,
+        dropped: builtins.int = ...,
+        json_bytes: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_json_bytes", b"_json_bytes", "json_bytes", b"json_bytes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_json_bytes", b"_json_bytes", "dropped", b"dropped", "event_count", b"event_count", "json_bytes", b"json_bytes"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_json_bytes", b"_json_bytes"]) -> typing.Literal["json_bytes"] | None: ...
+
+Global___StoredRunExtent: typing_extensions.TypeAlias = StoredRunExtent
+
+@typing.final
+class StoredAppend(google.protobuf.message.Message):
+    """How far a stream that appends has come, as the server keeps it. Never sent."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LOG_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    log: builtins.str
+    """The log to which it appends."""
+    count: builtins.int
+    """How many records are in."""
+    revision: builtins.int
+    """Of the session, with the last of them."""
+    def __init__(
+        self,
+        *,
+        log: builtins.str = ...,
+        count: builtins.int = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "log", b"log", "revision", b"revision"]) -> None: ...
+
+Global___StoredAppend: typing_extensions.TypeAlias = StoredAppend
+
+@typing.final
 class StoredArtifacts(google.protobuf.message.Message):
     """The artifacts of a session, as the server keeps them. Never sent."""
 
@@ -47,23 +101,29 @@ class StoredArtifacts(google.protobuf.message.Message):
 
     MANIFEST_FIELD_NUMBER: builtins.int
     SHA256_FIELD_NUMBER: builtins.int
+    SIZES_FIELD_NUMBER: builtins.int
     @property
     def manifest(self) -> sessionstore.v1.artifact_pb2.ArtifactManifest:
         """The artifacts with `content` empty, no two with the same `artifact_uri`; the retained URIs sorted."""
 
     @property
     def sha256(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """For each artifact the SHA-256 of its content in UTF-8, 64 lower-case hexadecimal digits: the name of the blob
-        that holds it.
+        """For each artifact the SHA-256 of its content, 64 lower-case hexadecimal digits: the name of the blob that holds
+        it. Text is in UTF-8.
         """
+
+    @property
+    def sizes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """For each artifact the size of its content in bytes."""
 
     def __init__(
         self,
         *,
         manifest: sessionstore.v1.artifact_pb2.ArtifactManifest | None = ...,
         sha256: collections.abc.Iterable[builtins.str] | None = ...,
+        sizes: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["manifest", b"manifest"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["manifest", b"manifest", "sha256", b"sha256"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["manifest", b"manifest", "sha256", b"sha256", "sizes", b"sizes"]) -> None: ...
 
 Global___StoredArtifacts: typing_extensions.TypeAlias = StoredArtifacts

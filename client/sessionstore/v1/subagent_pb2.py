@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esessionstore/v1/subagent.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x14SubagentTaskSnapshot\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x19\n\x11parent_session_id\x18\x02 \x01(\t\x12\x18\n\x10\x63hild_session_id\x18\x03 \x01(\t\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12/\n\x06status\x18\x06 \x01(\x0e\x32\x1f.sessionstore.v1.SubagentStatus\x12\x12\n\nstarted_ms\x18\x07 \x01(\x04\x12\x12\n\nupdated_ms\x18\x08 \x01(\x04\x12\x18\n\x0b\x66inished_ms\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x13\n\x06output\x18\n \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07success\x18\x0b \x01(\x08H\x02\x88\x01\x01\x12\x35\n\x0esource_anchors\x18\x0c \x03(\x0b\x32\x1d.sessionstore.v1.SourceAnchor\x12\x38\n\x08progress\x18\r \x03(\x0b\x32&.sessionstore.v1.SubagentProgressEntry\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x03\x88\x01\x01\x42\x0e\n\x0c_finished_msB\t\n\x07_outputB\n\n\x08_successB\x16\n\x14_unknown_fields_json\"\x8e\x01\n\x15SubagentProgressEntry\x12\x14\n\x0ctimestamp_ms\x18\x01 \x01(\x04\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x15\n\rmetadata_json\x18\x03 \x01(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"k\n\x0cSourceAnchor\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x13\n\x0burl_or_path\x18\x02 \x01(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xb7\x01\n\x18SaveSubagentTasksRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12=\n\x0esubagent_tasks\x18\n \x03(\x0b\x32%.sessionstore.v1.SubagentTaskSnapshotB\x14\n\x12_expected_revision\"^\n\x19SaveSubagentTasksResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x18LoadSubagentTasksRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"}\n\x19LoadSubagentTasksResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12=\n\x0esubagent_tasks\x18\n \x03(\x0b\x32%.sessionstore.v1.SubagentTaskSnapshot*\xa8\x01\n\x0eSubagentStatus\x12\x1f\n\x1bSUBAGENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17SUBAGENT_STATUS_RUNNING\x10\x01\x12\x1d\n\x19SUBAGENT_STATUS_COMPLETED\x10\x02\x12\x1a\n\x16SUBAGENT_STATUS_FAILED\x10\x03\x12\x1d\n\x19SUBAGENT_STATUS_CANCELLED\x10\x04\x32\xe9\x01\n\x0fSubagentService\x12j\n\x11SaveSubagentTasks\x12).sessionstore.v1.SaveSubagentTasksRequest\x1a*.sessionstore.v1.SaveSubagentTasksResponse\x12j\n\x11LoadSubagentTasks\x12).sessionstore.v1.LoadSubagentTasksRequest\x1a*.sessionstore.v1.LoadSubagentTasksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esessionstore/v1/subagent.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x14SubagentTaskSnapshot\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x19\n\x11parent_session_id\x18\x02 \x01(\t\x12\x18\n\x10\x63hild_session_id\x18\x03 \x01(\t\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12/\n\x06status\x18\x06 \x01(\x0e\x32\x1f.sessionstore.v1.SubagentStatus\x12\x12\n\nstarted_ms\x18\x07 \x01(\x04\x12\x12\n\nupdated_ms\x18\x08 \x01(\x04\x12\x18\n\x0b\x66inished_ms\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x13\n\x06output\x18\n \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07success\x18\x0b \x01(\x08H\x02\x88\x01\x01\x12\x35\n\x0esource_anchors\x18\x0c \x03(\x0b\x32\x1d.sessionstore.v1.SourceAnchor\x12\x38\n\x08progress\x18\r \x03(\x0b\x32&.sessionstore.v1.SubagentProgressEntry\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x03\x88\x01\x01\x42\x0e\n\x0c_finished_msB\t\n\x07_outputB\n\n\x08_successB\x16\n\x14_unknown_fields_json\"\x8e\x01\n\x15SubagentProgressEntry\x12\x14\n\x0ctimestamp_ms\x18\x01 \x01(\x04\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x15\n\rmetadata_json\x18\x03 \x01(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"k\n\x0cSourceAnchor\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x13\n\x0burl_or_path\x18\x02 \x01(\t\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_unknown_fields_json\"\xe1\x01\n\x18SaveSubagentTasksRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12=\n\x0esubagent_tasks\x18\n \x03(\x0b\x32%.sessionstore.v1.SubagentTaskSnapshotB\x14\n\x12_expected_revisionB\x0e\n\x0c_lease_epoch\"^\n\x19SaveSubagentTasksResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x18LoadSubagentTasksRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"}\n\x19LoadSubagentTasksResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12=\n\x0esubagent_tasks\x18\n \x03(\x0b\x32%.sessionstore.v1.SubagentTaskSnapshot*\xa8\x01\n\x0eSubagentStatus\x12\x1f\n\x1bSUBAGENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17SUBAGENT_STATUS_RUNNING\x10\x01\x12\x1d\n\x19SUBAGENT_STATUS_COMPLETED\x10\x02\x12\x1a\n\x16SUBAGENT_STATUS_FAILED\x10\x03\x12\x1d\n\x19SUBAGENT_STATUS_CANCELLED\x10\x04\x32\xe9\x01\n\x0fSubagentService\x12j\n\x11SaveSubagentTasks\x12).sessionstore.v1.SaveSubagentTasksRequest\x1a*.sessionstore.v1.SaveSubagentTasksResponse\x12j\n\x11LoadSubagentTasks\x12).sessionstore.v1.LoadSubagentTasksRequest\x1a*.sessionstore.v1.LoadSubagentTasksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessionstore.v1.subagent_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBAGENTSTATUS']._serialized_start=1295
-  _globals['_SUBAGENTSTATUS']._serialized_end=1463
+  _globals['_SUBAGENTSTATUS']._serialized_start=1337
+  _globals['_SUBAGENTSTATUS']._serialized_end=1505
   _globals['_SUBAGENTTASKSNAPSHOT']._serialized_start=85
   _globals['_SUBAGENTTASKSNAPSHOT']._serialized_end=581
   _globals['_SUBAGENTPROGRESSENTRY']._serialized_start=584
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCEANCHOR']._serialized_start=728
   _globals['_SOURCEANCHOR']._serialized_end=835
   _globals['_SAVESUBAGENTTASKSREQUEST']._serialized_start=838
-  _globals['_SAVESUBAGENTTASKSREQUEST']._serialized_end=1021
-  _globals['_SAVESUBAGENTTASKSRESPONSE']._serialized_start=1023
-  _globals['_SAVESUBAGENTTASKSRESPONSE']._serialized_end=1117
-  _globals['_LOADSUBAGENTTASKSREQUEST']._serialized_start=1119
-  _globals['_LOADSUBAGENTTASKSREQUEST']._serialized_end=1165
-  _globals['_LOADSUBAGENTTASKSRESPONSE']._serialized_start=1167
-  _globals['_LOADSUBAGENTTASKSRESPONSE']._serialized_end=1292
-  _globals['_SUBAGENTSERVICE']._serialized_start=1466
-  _globals['_SUBAGENTSERVICE']._serialized_end=1699
+  _globals['_SAVESUBAGENTTASKSREQUEST']._serialized_end=1063
+  _globals['_SAVESUBAGENTTASKSRESPONSE']._serialized_start=1065
+  _globals['_SAVESUBAGENTTASKSRESPONSE']._serialized_end=1159
+  _globals['_LOADSUBAGENTTASKSREQUEST']._serialized_start=1161
+  _globals['_LOADSUBAGENTTASKSREQUEST']._serialized_end=1207
+  _globals['_LOADSUBAGENTTASKSRESPONSE']._serialized_start=1209
+  _globals['_LOADSUBAGENTTASKSRESPONSE']._serialized_end=1334
+  _globals['_SUBAGENTSERVICE']._serialized_start=1508
+  _globals['_SUBAGENTSERVICE']._serialized_end=1741
 # @@protoc_insertion_point(module_scope)

@@ -181,12 +181,15 @@ class SaveSubagentTasksRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     SUBAGENT_TASKS_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     @property
     def subagent_tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SubagentTaskSnapshot]: ...
     def __init__(
@@ -195,11 +198,15 @@ class SaveSubagentTasksRequest(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        lease_epoch: builtins.int | None = ...,
         subagent_tasks: collections.abc.Iterable[Global___SubagentTaskSnapshot] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "session_id", b"session_id", "subagent_tasks", b"subagent_tasks"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "request_id", b"request_id", "session_id", b"session_id", "subagent_tasks", b"subagent_tasks"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
 
 Global___SaveSubagentTasksRequest: typing_extensions.TypeAlias = SaveSubagentTasksRequest
 

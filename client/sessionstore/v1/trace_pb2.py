@@ -23,27 +23,42 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sessionstore.v1 import append_pb2 as sessionstore_dot_v1_dot_append__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsessionstore/v1/trace.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x02\n\nTraceEvent\x12\x13\n\x06schema\x18\x01 \x01(\tH\x00\x88\x01\x01\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.sessionstore.v1.TraceEventKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07success\x18\x04 \x01(\x08\x12\x11\n\texit_code\x18\x05 \x01(\x05\x12\x13\n\x0b\x64uration_ms\x18\x06 \x01(\x04\x12\x14\n\x0coutput_bytes\x18\x07 \x01(\x04\x12\x15\n\rmetadata_keys\x18\x08 \x03(\t\x12\x15\n\rartifact_uris\x18\t \x03(\t\x12\x19\n\x0c\x64\x65tails_json\x18\n \x01(\tH\x01\x88\x01\x01\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\t\n\x07_schemaB\x0f\n\r_details_jsonB\x16\n\x14_unknown_fields_json\"\xa9\x01\n\x16SaveTraceEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x31\n\x0ctrace_events\x18\n \x03(\x0b\x32\x1b.sessionstore.v1.TraceEventB\x14\n\x12_expected_revision\"\\\n\x17SaveTraceEventsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x16LoadTraceEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"o\n\x17LoadTraceEventsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x31\n\x0ctrace_events\x18\n \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent*\x7f\n\x0eTraceEventKind\x12 \n\x1cTRACE_EVENT_KIND_UNSPECIFIED\x10\x00\x12#\n\x1fTRACE_EVENT_KIND_TOOL_EXECUTION\x10\x01\x12&\n\"TRACE_EVENT_KIND_PROGRAM_EXECUTION\x10\x02\x32\xda\x01\n\x0cTraceService\x12\x64\n\x0fSaveTraceEvents\x12\'.sessionstore.v1.SaveTraceEventsRequest\x1a(.sessionstore.v1.SaveTraceEventsResponse\x12\x64\n\x0fLoadTraceEvents\x12\'.sessionstore.v1.LoadTraceEventsRequest\x1a(.sessionstore.v1.LoadTraceEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsessionstore/v1/trace.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csessionstore/v1/append.proto\"\xcc\x02\n\nTraceEvent\x12\x13\n\x06schema\x18\x01 \x01(\tH\x00\x88\x01\x01\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.sessionstore.v1.TraceEventKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07success\x18\x04 \x01(\x08\x12\x11\n\texit_code\x18\x05 \x01(\x05\x12\x13\n\x0b\x64uration_ms\x18\x06 \x01(\x04\x12\x14\n\x0coutput_bytes\x18\x07 \x01(\x04\x12\x15\n\rmetadata_keys\x18\x08 \x03(\t\x12\x15\n\rartifact_uris\x18\t \x03(\t\x12\x19\n\x0c\x64\x65tails_json\x18\n \x01(\tH\x01\x88\x01\x01\x12 \n\x13unknown_fields_json\x18\x64 \x01(\tH\x02\x88\x01\x01\x42\t\n\x07_schemaB\x0f\n\r_details_jsonB\x16\n\x14_unknown_fields_json\"\xd3\x01\n\x16SaveTraceEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x31\n\x0ctrace_events\x18\n \x03(\x0b\x32\x1b.sessionstore.v1.TraceEventB\x14\n\x12_expected_revisionB\x0e\n\x0c_lease_epoch\"\\\n\x17SaveTraceEventsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x16LoadTraceEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"o\n\x17LoadTraceEventsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x31\n\x0ctrace_events\x18\n \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent\"\x84\x01\n\x18\x41ppendTraceEventsRequest\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x1c.sessionstore.v1.AppendStartH\x00\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .sessionstore.v1.TraceEventBatchH\x00\x42\x06\n\x04step\"V\n\x0fTraceEventBatch\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x31\n\x0ctrace_events\x18\x02 \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent\"?\n\x19\x41ppendTraceEventsResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\"Q\n\x16ReadTraceEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"\x98\x01\n\x17ReadTraceEventsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x15\n\rnext_position\x18\x03 \x01(\x04\x12\x10\n\x08has_more\x18\x04 \x01(\x08\x12\x31\n\x0ctrace_events\x18\n \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent\"@\n\x18\x46ollowTraceEventsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\"e\n\x19\x46ollowTraceEventsResponse\x12\x15\n\rnext_position\x18\x01 \x01(\x04\x12\x31\n\x0ctrace_events\x18\n \x03(\x0b\x32\x1b.sessionstore.v1.TraceEvent*\x7f\n\x0eTraceEventKind\x12 \n\x1cTRACE_EVENT_KIND_UNSPECIFIED\x10\x00\x12#\n\x1fTRACE_EVENT_KIND_TOOL_EXECUTION\x10\x01\x12&\n\"TRACE_EVENT_KIND_PROGRAM_EXECUTION\x10\x02\x32\x9e\x04\n\x0cTraceService\x12\x64\n\x0fSaveTraceEvents\x12\'.sessionstore.v1.SaveTraceEventsRequest\x1a(.sessionstore.v1.SaveTraceEventsResponse\x12\x64\n\x0fLoadTraceEvents\x12\'.sessionstore.v1.LoadTraceEventsRequest\x1a(.sessionstore.v1.LoadTraceEventsResponse\x12n\n\x11\x41ppendTraceEvents\x12).sessionstore.v1.AppendTraceEventsRequest\x1a*.sessionstore.v1.AppendTraceEventsResponse(\x01\x30\x01\x12\x64\n\x0fReadTraceEvents\x12\'.sessionstore.v1.ReadTraceEventsRequest\x1a(.sessionstore.v1.ReadTraceEventsResponse\x12l\n\x11\x46ollowTraceEvents\x12).sessionstore.v1.FollowTraceEventsRequest\x1a*.sessionstore.v1.FollowTraceEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessionstore.v1.trace_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRACEEVENTKIND']._serialized_start=841
-  _globals['_TRACEEVENTKIND']._serialized_end=968
-  _globals['_TRACEEVENT']._serialized_start=82
-  _globals['_TRACEEVENT']._serialized_end=414
-  _globals['_SAVETRACEEVENTSREQUEST']._serialized_start=417
-  _globals['_SAVETRACEEVENTSREQUEST']._serialized_end=586
-  _globals['_SAVETRACEEVENTSRESPONSE']._serialized_start=588
-  _globals['_SAVETRACEEVENTSRESPONSE']._serialized_end=680
-  _globals['_LOADTRACEEVENTSREQUEST']._serialized_start=682
-  _globals['_LOADTRACEEVENTSREQUEST']._serialized_end=726
-  _globals['_LOADTRACEEVENTSRESPONSE']._serialized_start=728
-  _globals['_LOADTRACEEVENTSRESPONSE']._serialized_end=839
-  _globals['_TRACESERVICE']._serialized_start=971
-  _globals['_TRACESERVICE']._serialized_end=1189
+  _globals['_TRACEEVENTKIND']._serialized_start=1608
+  _globals['_TRACEEVENTKIND']._serialized_end=1735
+  _globals['_TRACEEVENT']._serialized_start=112
+  _globals['_TRACEEVENT']._serialized_end=444
+  _globals['_SAVETRACEEVENTSREQUEST']._serialized_start=447
+  _globals['_SAVETRACEEVENTSREQUEST']._serialized_end=658
+  _globals['_SAVETRACEEVENTSRESPONSE']._serialized_start=660
+  _globals['_SAVETRACEEVENTSRESPONSE']._serialized_end=752
+  _globals['_LOADTRACEEVENTSREQUEST']._serialized_start=754
+  _globals['_LOADTRACEEVENTSREQUEST']._serialized_end=798
+  _globals['_LOADTRACEEVENTSRESPONSE']._serialized_start=800
+  _globals['_LOADTRACEEVENTSRESPONSE']._serialized_end=911
+  _globals['_APPENDTRACEEVENTSREQUEST']._serialized_start=914
+  _globals['_APPENDTRACEEVENTSREQUEST']._serialized_end=1046
+  _globals['_TRACEEVENTBATCH']._serialized_start=1048
+  _globals['_TRACEEVENTBATCH']._serialized_end=1134
+  _globals['_APPENDTRACEEVENTSRESPONSE']._serialized_start=1136
+  _globals['_APPENDTRACEEVENTSRESPONSE']._serialized_end=1199
+  _globals['_READTRACEEVENTSREQUEST']._serialized_start=1201
+  _globals['_READTRACEEVENTSREQUEST']._serialized_end=1282
+  _globals['_READTRACEEVENTSRESPONSE']._serialized_start=1285
+  _globals['_READTRACEEVENTSRESPONSE']._serialized_end=1437
+  _globals['_FOLLOWTRACEEVENTSREQUEST']._serialized_start=1439
+  _globals['_FOLLOWTRACEEVENTSREQUEST']._serialized_end=1503
+  _globals['_FOLLOWTRACEEVENTSRESPONSE']._serialized_start=1505
+  _globals['_FOLLOWTRACEEVENTSRESPONSE']._serialized_end=1606
+  _globals['_TRACESERVICE']._serialized_start=1738
+  _globals['_TRACESERVICE']._serialized_end=2280
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import sessionstore.v1.append_pb2
 import sys
 import typing
 
@@ -112,12 +113,15 @@ class SaveTraceEventsRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEASE_EPOCH_FIELD_NUMBER: builtins.int
     TRACE_EVENTS_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     expected_revision: builtins.int
     """The revision that the session has to be at; 0: it must not exist. Unset: no check."""
     request_id: builtins.str
     """New for each change, the same when it is repeated. Empty: none."""
+    lease_epoch: builtins.int
+    """The epoch of the lease on the session under which this is written. Unset: no check."""
     @property
     def trace_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TraceEvent]: ...
     def __init__(
@@ -126,11 +130,15 @@ class SaveTraceEventsRequest(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         expected_revision: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        lease_epoch: builtins.int | None = ...,
         trace_events: collections.abc.Iterable[Global___TraceEvent] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "request_id", b"request_id", "session_id", b"session_id", "trace_events", b"trace_events"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_revision", b"_expected_revision", "_lease_epoch", b"_lease_epoch", "expected_revision", b"expected_revision", "lease_epoch", b"lease_epoch", "request_id", b"request_id", "session_id", b"session_id", "trace_events", b"trace_events"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_revision", b"_expected_revision"]) -> typing.Literal["expected_revision"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
 
 Global___SaveTraceEventsRequest: typing_extensions.TypeAlias = SaveTraceEventsRequest
 
@@ -198,3 +206,172 @@ class LoadTraceEventsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["present", b"present", "revision", b"revision", "trace_events", b"trace_events"]) -> None: ...
 
 Global___LoadTraceEventsResponse: typing_extensions.TypeAlias = LoadTraceEventsResponse
+
+@typing.final
+class AppendTraceEventsRequest(google.protobuf.message.Message):
+    """A step of a stream that adds trace events."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    START_FIELD_NUMBER: builtins.int
+    BATCH_FIELD_NUMBER: builtins.int
+    @property
+    def start(self) -> sessionstore.v1.append_pb2.AppendStart: ...
+    @property
+    def batch(self) -> Global___TraceEventBatch: ...
+    def __init__(
+        self,
+        *,
+        start: sessionstore.v1.append_pb2.AppendStart | None = ...,
+        batch: Global___TraceEventBatch | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["batch", b"batch", "start", b"start", "step", b"step"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["batch", b"batch", "start", b"start", "step", b"step"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["step", b"step"]) -> typing.Literal["start", "batch"] | None: ...
+
+Global___AppendTraceEventsRequest: typing_extensions.TypeAlias = AppendTraceEventsRequest
+
+@typing.final
+class TraceEventBatch(google.protobuf.message.Message):
+    """Trace events in order."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    TRACE_EVENTS_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """How many events of this stream came before."""
+    @property
+    def trace_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TraceEvent]: ...
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        trace_events: collections.abc.Iterable[Global___TraceEvent] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position", "trace_events", b"trace_events"]) -> None: ...
+
+Global___TraceEventBatch: typing_extensions.TypeAlias = TraceEventBatch
+
+@typing.final
+class AppendTraceEventsResponse(google.protobuf.message.Message):
+    """How far a stream of trace events is durable."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """How many events of this stream are durable."""
+    revision: builtins.int
+    """Of the session, with the last of them."""
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position", "revision", b"revision"]) -> None: ...
+
+Global___AppendTraceEventsResponse: typing_extensions.TypeAlias = AppendTraceEventsResponse
+
+@typing.final
+class ReadTraceEventsRequest(google.protobuf.message.Message):
+    """Asks for a page of trace events."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    position: builtins.int
+    """How many events to skip."""
+    page_size: builtins.int
+    """0: 100; at most 1,000. A page may have fewer, and end early when it grows large."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        position: builtins.int = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "position", b"position", "session_id", b"session_id"]) -> None: ...
+
+Global___ReadTraceEventsRequest: typing_extensions.TypeAlias = ReadTraceEventsRequest
+
+@typing.final
+class ReadTraceEventsResponse(google.protobuf.message.Message):
+    """A page of trace events."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    PRESENT_FIELD_NUMBER: builtins.int
+    NEXT_POSITION_FIELD_NUMBER: builtins.int
+    HAS_MORE_FIELD_NUMBER: builtins.int
+    TRACE_EVENTS_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    present: builtins.bool
+    """False: none were ever saved."""
+    next_position: builtins.int
+    """Where to go on."""
+    has_more: builtins.bool
+    """There are more at present."""
+    @property
+    def trace_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TraceEvent]: ...
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        present: builtins.bool = ...,
+        next_position: builtins.int = ...,
+        has_more: builtins.bool = ...,
+        trace_events: collections.abc.Iterable[Global___TraceEvent] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["has_more", b"has_more", "next_position", b"next_position", "present", b"present", "revision", b"revision", "trace_events", b"trace_events"]) -> None: ...
+
+Global___ReadTraceEventsResponse: typing_extensions.TypeAlias = ReadTraceEventsResponse
+
+@typing.final
+class FollowTraceEventsRequest(google.protobuf.message.Message):
+    """Asks for trace events, now and in the future."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    position: builtins.int
+    """How many events to skip."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position", "session_id", b"session_id"]) -> None: ...
+
+Global___FollowTraceEventsRequest: typing_extensions.TypeAlias = FollowTraceEventsRequest
+
+@typing.final
+class FollowTraceEventsResponse(google.protobuf.message.Message):
+    """Some trace events."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NEXT_POSITION_FIELD_NUMBER: builtins.int
+    TRACE_EVENTS_FIELD_NUMBER: builtins.int
+    next_position: builtins.int
+    """Where to go on after these."""
+    @property
+    def trace_events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TraceEvent]: ...
+    def __init__(
+        self,
+        *,
+        next_position: builtins.int = ...,
+        trace_events: collections.abc.Iterable[Global___TraceEvent] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_position", b"next_position", "trace_events", b"trace_events"]) -> None: ...
+
+Global___FollowTraceEventsResponse: typing_extensions.TypeAlias = FollowTraceEventsResponse

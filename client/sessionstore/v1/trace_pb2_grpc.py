@@ -54,6 +54,21 @@ class TraceServiceStub(object):
                 request_serializer=sessionstore_dot_v1_dot_trace__pb2.LoadTraceEventsRequest.SerializeToString,
                 response_deserializer=sessionstore_dot_v1_dot_trace__pb2.LoadTraceEventsResponse.FromString,
                 _registered_method=True)
+        self.AppendTraceEvents = channel.stream_stream(
+                '/sessionstore.v1.TraceService/AppendTraceEvents',
+                request_serializer=sessionstore_dot_v1_dot_trace__pb2.AppendTraceEventsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_trace__pb2.AppendTraceEventsResponse.FromString,
+                _registered_method=True)
+        self.ReadTraceEvents = channel.unary_unary(
+                '/sessionstore.v1.TraceService/ReadTraceEvents',
+                request_serializer=sessionstore_dot_v1_dot_trace__pb2.ReadTraceEventsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_trace__pb2.ReadTraceEventsResponse.FromString,
+                _registered_method=True)
+        self.FollowTraceEvents = channel.unary_stream(
+                '/sessionstore.v1.TraceService/FollowTraceEvents',
+                request_serializer=sessionstore_dot_v1_dot_trace__pb2.FollowTraceEventsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_trace__pb2.FollowTraceEventsResponse.FromString,
+                _registered_method=True)
 
 
 class TraceServiceServicer(object):
@@ -92,6 +107,46 @@ class TraceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendTraceEvents(self, request_iterator, context):
+        """Adds trace events to a session, batch after batch, for as long as the caller likes. The server answers the first message,
+        and then whenever batches are durable, one answer for all that waited. A caller that has many batches unanswered is
+        slowed down. After a cut the caller opens the stream again with the same `stream_id`: the first answer tells how
+        many trace events of the stream are in, and the caller goes on behind them.
+
+        Errors:
+        INVALID_ARGUMENT: the first message has no `start`, a batch does not begin where the one before ended, or a
+        record has a field that no reader could take.
+        FAILED_PRECONDITION: the lease is over.
+        UNIMPLEMENTED: the store does not append trace events.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadTraceEvents(self, request, context):
+        """Reads a page of the list.
+
+        Errors:
+        INVALID_ARGUMENT: `page_size` is negative.
+        DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowTraceEvents(self, request, context):
+        """Sends what is in the list, and then what is added, until the caller ends the call. When the list is replaced it goes
+        on with what is added behind the same position.
+
+        Errors:
+        DATA_LOSS: what is stored cannot be read; the message says where.
+        UNAVAILABLE: the server is draining: go on from the last position.
+        UNIMPLEMENTED: the store cannot be followed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TraceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +159,21 @@ def add_TraceServiceServicer_to_server(servicer, server):
                     servicer.LoadTraceEvents,
                     request_deserializer=sessionstore_dot_v1_dot_trace__pb2.LoadTraceEventsRequest.FromString,
                     response_serializer=sessionstore_dot_v1_dot_trace__pb2.LoadTraceEventsResponse.SerializeToString,
+            ),
+            'AppendTraceEvents': grpc.stream_stream_rpc_method_handler(
+                    servicer.AppendTraceEvents,
+                    request_deserializer=sessionstore_dot_v1_dot_trace__pb2.AppendTraceEventsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_trace__pb2.AppendTraceEventsResponse.SerializeToString,
+            ),
+            'ReadTraceEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadTraceEvents,
+                    request_deserializer=sessionstore_dot_v1_dot_trace__pb2.ReadTraceEventsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_trace__pb2.ReadTraceEventsResponse.SerializeToString,
+            ),
+            'FollowTraceEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowTraceEvents,
+                    request_deserializer=sessionstore_dot_v1_dot_trace__pb2.FollowTraceEventsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_trace__pb2.FollowTraceEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -170,6 +240,87 @@ class TraceService(object):
             '/sessionstore.v1.TraceService/LoadTraceEvents',
             sessionstore_dot_v1_dot_trace__pb2.LoadTraceEventsRequest.SerializeToString,
             sessionstore_dot_v1_dot_trace__pb2.LoadTraceEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendTraceEvents(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sessionstore.v1.TraceService/AppendTraceEvents',
+            sessionstore_dot_v1_dot_trace__pb2.AppendTraceEventsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_trace__pb2.AppendTraceEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTraceEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessionstore.v1.TraceService/ReadTraceEvents',
+            sessionstore_dot_v1_dot_trace__pb2.ReadTraceEventsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_trace__pb2.ReadTraceEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowTraceEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessionstore.v1.TraceService/FollowTraceEvents',
+            sessionstore_dot_v1_dot_trace__pb2.FollowTraceEventsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_trace__pb2.FollowTraceEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

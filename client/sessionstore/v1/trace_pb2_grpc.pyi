@@ -57,7 +57,55 @@ _TraceServiceLoadTraceEventsType = typing_extensions.TypeVar(
     ],
 )
 
-class TraceServiceStub(typing.Generic[_TraceServiceSaveTraceEventsType, _TraceServiceLoadTraceEventsType]):
+_TraceServiceAppendTraceEventsType = typing_extensions.TypeVar(
+    '_TraceServiceAppendTraceEventsType',
+    grpc.StreamStreamMultiCallable[
+        sessionstore.v1.trace_pb2.AppendTraceEventsRequest,
+        sessionstore.v1.trace_pb2.AppendTraceEventsResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        sessionstore.v1.trace_pb2.AppendTraceEventsRequest,
+        sessionstore.v1.trace_pb2.AppendTraceEventsResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        sessionstore.v1.trace_pb2.AppendTraceEventsRequest,
+        sessionstore.v1.trace_pb2.AppendTraceEventsResponse,
+    ],
+)
+
+_TraceServiceReadTraceEventsType = typing_extensions.TypeVar(
+    '_TraceServiceReadTraceEventsType',
+    grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+        sessionstore.v1.trace_pb2.ReadTraceEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+        sessionstore.v1.trace_pb2.ReadTraceEventsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+        sessionstore.v1.trace_pb2.ReadTraceEventsResponse,
+    ],
+)
+
+_TraceServiceFollowTraceEventsType = typing_extensions.TypeVar(
+    '_TraceServiceFollowTraceEventsType',
+    grpc.UnaryStreamMultiCallable[
+        sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+        sessionstore.v1.trace_pb2.FollowTraceEventsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+        sessionstore.v1.trace_pb2.FollowTraceEventsResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+        sessionstore.v1.trace_pb2.FollowTraceEventsResponse,
+    ],
+)
+
+class TraceServiceStub(typing.Generic[_TraceServiceSaveTraceEventsType, _TraceServiceLoadTraceEventsType, _TraceServiceAppendTraceEventsType, _TraceServiceReadTraceEventsType, _TraceServiceFollowTraceEventsType]):
     """Keeps the trace events of sessions: what was run, how it ended and how long it took.
 
     Writes are durable when answered, whole or not at all, and count in the revision of the session. The session
@@ -80,6 +128,18 @@ class TraceServiceStub(typing.Generic[_TraceServiceSaveTraceEventsType, _TraceSe
             sessionstore.v1.trace_pb2.LoadTraceEventsRequest,
             sessionstore.v1.trace_pb2.LoadTraceEventsResponse,
         ],
+        grpc.StreamStreamMultiCallable[
+            sessionstore.v1.trace_pb2.AppendTraceEventsRequest,
+            sessionstore.v1.trace_pb2.AppendTraceEventsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+            sessionstore.v1.trace_pb2.ReadTraceEventsResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+            sessionstore.v1.trace_pb2.FollowTraceEventsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -91,6 +151,18 @@ class TraceServiceStub(typing.Generic[_TraceServiceSaveTraceEventsType, _TraceSe
         grpc.aio.UnaryUnaryMultiCallable[
             sessionstore.v1.trace_pb2.LoadTraceEventsRequest,
             sessionstore.v1.trace_pb2.LoadTraceEventsResponse,
+        ],
+        grpc.aio.StreamStreamMultiCallable[
+            sessionstore.v1.trace_pb2.AppendTraceEventsRequest,
+            sessionstore.v1.trace_pb2.AppendTraceEventsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+            sessionstore.v1.trace_pb2.ReadTraceEventsResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+            sessionstore.v1.trace_pb2.FollowTraceEventsResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -111,6 +183,37 @@ class TraceServiceStub(typing.Generic[_TraceServiceSaveTraceEventsType, _TraceSe
       DATA_LOSS: what is stored cannot be read; the message says where.
     """
 
+    AppendTraceEvents: _TraceServiceAppendTraceEventsType
+    """Adds trace events to a session, batch after batch, for as long as the caller likes. The server answers the first message,
+    and then whenever batches are durable, one answer for all that waited. A caller that has many batches unanswered is
+    slowed down. After a cut the caller opens the stream again with the same `stream_id`: the first answer tells how
+    many trace events of the stream are in, and the caller goes on behind them.
+
+    Errors:
+      INVALID_ARGUMENT: the first message has no `start`, a batch does not begin where the one before ended, or a
+        record has a field that no reader could take.
+      FAILED_PRECONDITION: the lease is over.
+      UNIMPLEMENTED: the store does not append trace events.
+    """
+
+    ReadTraceEvents: _TraceServiceReadTraceEventsType
+    """Reads a page of the list.
+
+    Errors:
+      INVALID_ARGUMENT: `page_size` is negative.
+      DATA_LOSS: what is stored cannot be read; the message says where.
+    """
+
+    FollowTraceEvents: _TraceServiceFollowTraceEventsType
+    """Sends what is in the list, and then what is added, until the caller ends the call. When the list is replaced it goes
+    on with what is added behind the same position.
+
+    Errors:
+      DATA_LOSS: what is stored cannot be read; the message says where.
+      UNAVAILABLE: the server is draining: go on from the last position.
+      UNIMPLEMENTED: the store cannot be followed.
+    """
+
 TraceServiceAsyncStub: typing_extensions.TypeAlias = TraceServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         sessionstore.v1.trace_pb2.SaveTraceEventsRequest,
@@ -119,6 +222,18 @@ TraceServiceAsyncStub: typing_extensions.TypeAlias = TraceServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         sessionstore.v1.trace_pb2.LoadTraceEventsRequest,
         sessionstore.v1.trace_pb2.LoadTraceEventsResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        sessionstore.v1.trace_pb2.AppendTraceEventsRequest,
+        sessionstore.v1.trace_pb2.AppendTraceEventsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+        sessionstore.v1.trace_pb2.ReadTraceEventsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+        sessionstore.v1.trace_pb2.FollowTraceEventsResponse,
     ],
 ]
 
@@ -160,6 +275,52 @@ class TraceServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+
+    @abc.abstractmethod
+    def AppendTraceEvents(
+        self,
+        request_iterator: _MaybeAsyncIterator[sessionstore.v1.trace_pb2.AppendTraceEventsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[sessionstore.v1.trace_pb2.AppendTraceEventsResponse], collections.abc.AsyncIterator[sessionstore.v1.trace_pb2.AppendTraceEventsResponse]]:
+        """Adds trace events to a session, batch after batch, for as long as the caller likes. The server answers the first message,
+        and then whenever batches are durable, one answer for all that waited. A caller that has many batches unanswered is
+        slowed down. After a cut the caller opens the stream again with the same `stream_id`: the first answer tells how
+        many trace events of the stream are in, and the caller goes on behind them.
+
+        Errors:
+          INVALID_ARGUMENT: the first message has no `start`, a batch does not begin where the one before ended, or a
+            record has a field that no reader could take.
+          FAILED_PRECONDITION: the lease is over.
+          UNIMPLEMENTED: the store does not append trace events.
+        """
+
+    @abc.abstractmethod
+    def ReadTraceEvents(
+        self,
+        request: sessionstore.v1.trace_pb2.ReadTraceEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sessionstore.v1.trace_pb2.ReadTraceEventsResponse, collections.abc.Awaitable[sessionstore.v1.trace_pb2.ReadTraceEventsResponse]]:
+        """Reads a page of the list.
+
+        Errors:
+          INVALID_ARGUMENT: `page_size` is negative.
+          DATA_LOSS: what is stored cannot be read; the message says where.
+        """
+
+    @abc.abstractmethod
+    def FollowTraceEvents(
+        self,
+        request: sessionstore.v1.trace_pb2.FollowTraceEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[sessionstore.v1.trace_pb2.FollowTraceEventsResponse], collections.abc.AsyncIterator[sessionstore.v1.trace_pb2.FollowTraceEventsResponse]]:
+        """Sends what is in the list, and then what is added, until the caller ends the call. When the list is replaced it goes
+        on with what is added behind the same position.
+
+        Errors:
+          DATA_LOSS: what is stored cannot be read; the message says where.
+          UNAVAILABLE: the server is draining: go on from the last position.
+          UNIMPLEMENTED: the store cannot be followed.
         """
 
 def add_TraceServiceServicer_to_server(servicer: TraceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
