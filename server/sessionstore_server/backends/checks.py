@@ -3,15 +3,35 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError
-from sessionstore_server.backends.base import MAX_ID_BYTES, Change, Key, LogRange, Request, Splice
+from sessionstore_server.backends.base import (
+    MAX_ID_BYTES,
+    NUMBER_ATTRIBUTES,
+    TEXT_ATTRIBUTES,
+    Change,
+    Guard,
+    Key,
+    ListPosition,
+    LogRange,
+    Origin,
+    Query,
+    Request,
+    Splice,
+    Summary,
+)
 
 T = TypeVar("T")
 
 UNKNOWN_BLOBS_FIELD = "blobs"
 """The field of the error of a change that refers to blobs that are not stored."""
+
+ATTRIBUTES = TEXT_ATTRIBUTES + NUMBER_ATTRIBUTES
+
+MIN_NUMBER, MAX_NUMBER = -(1 << 63), (1 << 63) - 1
+"""The values of a number attribute."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -25,11 +45,8 @@ def check_key(key: Key) -> None:
 
 def check_part(field: str, text: str) -> None:
     """Refuse one part of a key, or what is text like it; `field` names it in the error."""
-    size = len(_utf8(field, text))
-    if size > MAX_ID_BYTES:
-        raise InvalidArgumentError(field, f"has {size} bytes of UTF-8: use at most {MAX_ID_BYTES}")
-    if "\0" in text:
-        raise InvalidArgumentError(field, "holds a NUL character: leave it out")
+    _check_not_empty(field, text)
+    _check_text(field, text)
 
 
 def check_request(request: Request | None) -> None:
@@ -41,10 +58,9 @@ def check_request(request: Request | None) -> None:
 
 def checked_change(change: Change) -> Change:
     """Return a copy that nobody else holds; refuse names that are not text and references that are not digests."""
-    for name in change.documents:
-        _utf8("documents", name)
-    for name in change.logs:
-        _utf8("logs", name)
+    for field, names in (("documents", change.documents), ("logs", change.logs)):
+        for name in names:
+            _check_name(field, name)
     check_digests("blobs", change.blobs or ())
     check_request(change.request)
     return Change(
@@ -53,10 +69,37 @@ def checked_change(change: Change) -> Change:
             name: splice and replace(splice, append=tuple(map(bytes, splice.append)))
             for name, splice in change.logs.items()
         },
-        None if change.summary is None else bytes(change.summary),
+        change.summary and _checked_summary(change.summary),
         None if change.blobs is None else frozenset(change.blobs),
         change.request,
+        checked_guard(change.guard),
+        change.origin and _checked_origin(change.origin),
     )
+
+
+def checked_guard(guard: Guard | None) -> Guard | None:
+    """Return a copy that nobody else holds; refuse a key that none could be, and a name that is not text."""
+    if guard is None:
+        return None
+    check_key(guard.key)
+    _check_name("guard", guard.document)
+    return Guard(guard.key, guard.document, bytes(guard.record))
+
+
+def check_query(query: Query, after: ListPosition | None = None) -> None:
+    """Refuse attributes that are not known, values of another type, and a position in another order."""
+    for name, text in chain(query.equal.items(), query.prefix.items()):
+        _check_attribute(name, text, TEXT_ATTRIBUTES)
+    for name, text in query.prefix.items():
+        _check_not_empty(name, text)
+    for name, number in chain(query.at_least.items(), query.below.items()):
+        _check_attribute(name, number, NUMBER_ATTRIBUTES)
+    if query.order_by is not None:
+        _check_known(query.order_by, ATTRIBUTES)
+    if not query.summarized and query != Query(summarized=False):
+        raise InvalidArgumentError("summarized", "keys without a summary cannot be selected or ordered: ask for all")
+    if after:
+        _check_position(query, after)
 
 
 def check_digests(field: str, digests: Iterable[str]) -> None:
@@ -96,6 +139,8 @@ def check_base(key: Key, name: str, splice: Splice, length: int, shortened_at: i
 
     `shortened_at` is None for a log that is absent.
     """
+    if splice.length not in (None, length):
+        raise StaleBaseError(key.id, name)
     if splice.since is None:
         return
     seen = shortened_at is not None and shortened_at <= splice.since <= revision
@@ -137,9 +182,59 @@ def removed(names: Collection[str], change: Mapping[str, object | None]) -> list
     return [name for name in names if (name in gone or name.startswith(below)) and change.get(name) is None]
 
 
-def _utf8(field: str, text: str) -> bytes:
+def _checked_summary(summary: Summary) -> Summary:
+    for name, value in summary.attributes.items():
+        _check_attribute(name, value, ATTRIBUTES)
+    return Summary(bytes(summary.record), dict(summary.attributes))
+
+
+def _checked_origin(origin: Origin) -> Origin:
+    check_key(origin.key)
+    return origin
+
+
+def _check_position(query: Query, after: ListPosition) -> None:
+    _check_text("after", after.id)
+    if (after.value is None) is not (query.order_by is None):
+        raise InvalidArgumentError("after", "is a position in another order: repeat the query it came from")
+    if after.value is not None and query.order_by is not None:
+        _check_attribute(query.order_by, after.value, ATTRIBUTES)
+
+
+def _check_attribute(name: str, value: str | int, known: tuple[str, ...]) -> None:
+    _check_known(name, known)
+    if name in TEXT_ATTRIBUTES:
+        if not isinstance(value, str):
+            raise InvalidArgumentError(name, f"is {value!r}: send text")
+        _check_text(name, value)
+    elif not isinstance(value, int) or not MIN_NUMBER <= value <= MAX_NUMBER:
+        raise InvalidArgumentError(name, f"is {value!r}: send a whole number of 64 bits")
+
+
+def _check_known(name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise InvalidArgumentError(name, f"is not known here: use one of {', '.join(known)}")
+
+
+def _check_name(field: str, name: str) -> None:
+    _check_not_empty(field, name)
+    _utf8(field, name)
+
+
+def _check_text(field: str, text: str) -> None:
+    size = len(_utf8(field, text))
+    if size > MAX_ID_BYTES:
+        raise InvalidArgumentError(field, f"has {size} bytes of UTF-8: use at most {MAX_ID_BYTES}")
+    if "\0" in text:
+        raise InvalidArgumentError(field, "holds a NUL character: leave it out")
+
+
+def _check_not_empty(field: str, text: str) -> None:
     if not text:
         raise InvalidArgumentError(field, "is empty: give at least one character")
+
+
+def _utf8(field: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:

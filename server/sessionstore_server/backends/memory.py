@@ -1,66 +1,39 @@
 """The backend that keeps everything in dictionaries: the reference that the others are compared with.
 
-No method awaits between looking and changing, so that each runs alone without a lock. Every value kept is
-`bytes`, which nobody can change.
+No method awaits between looking and changing, so that each runs alone without a lock. A state, once made, never
+changes: the history of a key is its last states, and a fork starts from one of them. Every value kept is `bytes`.
 """
 
-import hashlib
-import time
+import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from sessionstore.errors import DataCorruptionError, InvalidArgumentError, StoreClosedError
-from sessionstore_server.backends import checks, ledger
+from sessionstore.errors import RevisionConflictError, StoreClosedError
+from sessionstore_server.backends import checks, ledger, queries
 from sessionstore_server.backends.base import (
     BLOB_PIECE_BYTES,
     Backend,
     Change,
     Commit,
+    Feed,
+    FeedEntry,
+    Guard,
+    GuardError,
     Key,
     Listed,
+    ListPosition,
     LogRange,
-    LogView,
+    Origin,
+    Query,
     Request,
     View,
 )
-from sessionstore_server.backends.ledger import Answer
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass
-class _Log:
-    records: list[bytes] = field(default_factory=list)
-    shortened_at: int = 0
-
-
-@dataclass
-class _Entry:
-    """What one key holds; when it was deleted, only its revision and its ledger."""
-
-    revision: int = 0
-    commit_time: datetime = _NEVER
-    exists: bool = False
-    answers: dict[str, Answer] = field(default_factory=dict)
-    documents: dict[str, bytes] = field(default_factory=dict)
-    logs: dict[str, _Log] = field(default_factory=dict)
-    summary: bytes | None = None
-    blobs: frozenset[str] = frozenset()
-
-    @property
-    def present_revision(self) -> int:
-        return self.revision if self.exists else 0
-
-
-@dataclass
-class _Blob:
-    content: bytes
-    stored_at: float
-    """When it was last put, on the monotonic clock."""
-    users: set[Key] = field(default_factory=set)
+from sessionstore_server.backends.memory_blobs import MemoryBlobs
+from sessionstore_server.backends.memory_feed import MemoryFeed
+from sessionstore_server.backends.memory_states import Entry, State, changed, check_splices
+from sessionstore_server.backends.wakes import Wakes
 
 
 class MemoryBackend(Backend):
@@ -70,11 +43,14 @@ class MemoryBackend(Backend):
 
     def __init__(self) -> None:
         self._is_open = False
-        self._entries: dict[Key, _Entry] = {}
-        self._blobs: dict[str, _Blob] = {}
+        self._entries: dict[Key, Entry] = {}
+        self._blobs = MemoryBlobs()
+        self._wakes = Wakes()
 
     @override
     async def open(self) -> None:
+        self.incarnation = secrets.randbits(63)
+        self._feed = MemoryFeed(self.incarnation)
         self._is_open = True
 
     @override
@@ -82,60 +58,87 @@ class MemoryBackend(Backend):
         self._is_open = False
         self._entries.clear()
         self._blobs.clear()
+        self._wakes.wake_all()
 
     @override
     async def commit(self, key: Key, change: Change, expected_revision: int | None = None) -> Commit:
         self._check_open()
         checks.check_key(key)
         change = checks.checked_change(change)
-        entry = self._entries.get(key) or _Entry()
+        entry = self._entries.get(key) or Entry()
         if past := ledger.past_commit(entry.answers, change.request):
             return past
         checks.check_revision(key, expected_revision, entry.present_revision)
-        self._check_applies(key, entry, change)
-        self._entries[key] = entry
-        self._apply(key, entry, change)
-        return _remembered(entry, change.request)
+        self._check_guard(change.guard)
+        base = self._base(key, entry, change.origin)
+        check_splices(key, base, change.logs)
+        self._blobs.check_stored(change.blobs or ())
+        state = changed(base, change, entry.next_commit())
+        self._enter(key, entry, state)
+        _remember(entry, change.request)
+        return state.commit
 
     @override
     async def read(
-        self, key: Key, documents: Collection[str] = (), logs: Mapping[str, LogRange] | None = None
+        self,
+        key: Key,
+        documents: Collection[str] = (),
+        logs: Mapping[str, LogRange] | None = None,
+        revision: int | None = None,
     ) -> View | None:
         self._check_open()
         checks.check_key(key)
         ranges = checks.checked_ranges(logs)
         entry = self._entries.get(key)
-        if entry is None or not entry.exists:
+        if entry is None or entry.present is None:
             return None
+        state = entry.present if revision is None else entry.state_at(key, revision)
         return View(
-            entry.revision,
-            entry.commit_time,
-            {name: entry.documents[name] for name in checks.pick(entry.documents, dict.fromkeys(documents))},
-            {name: _view(entry.logs[name], span) for name, span in checks.pick(entry.logs, ranges).items()},
+            state.commit.revision,
+            state.commit.commit_time,
+            {name: state.documents[name] for name in checks.pick(state.documents, dict.fromkeys(documents))},
+            {name: state.logs[name].view(span) for name, span in checks.pick(state.logs, ranges).items()},
         )
 
     @override
-    async def delete(self, key: Key, expected_revision: int | None = None, request: Request | None = None) -> bool:
+    async def history(self, key: Key) -> Sequence[Commit]:
+        self._check_open()
+        checks.check_key(key)
+        entry = self._entries.get(key)
+        return [state.commit for state in entry.states] if entry else []
+
+    @override
+    async def delete(
+        self,
+        key: Key,
+        expected_revision: int | None = None,
+        request: Request | None = None,
+        guard: Guard | None = None,
+    ) -> bool:
         self._check_open()
         checks.check_key(key)
         checks.check_request(request)
-        entry = self._entries.get(key) or _Entry()
+        guard = checks.checked_guard(guard)
+        entry = self._entries.get(key) or Entry()
         past = ledger.past_deletion(entry.answers, request)
         if past is not None:
             return past
         checks.check_revision(key, expected_revision, entry.present_revision)
-        if entry.exists or request:
-            self._entries[key] = emptied = _Entry(entry.revision + 1, datetime.now(UTC), answers=entry.answers)
-            _remembered(emptied, request, existed=entry.exists)
-            self._release(key, entry.blobs)
-        return entry.exists
+        self._check_guard(guard)
+        existed = entry.present is not None
+        if existed or request:
+            self._empty(key, entry)
+            _remember(entry, request, existed=existed)
+        return existed
 
     @override
     async def sweep_deleted(self, min_age_seconds: float) -> int:
         self._check_open()
-        latest = time.time() - min_age_seconds
+        now = datetime.now(UTC)
         old = [
-            key for key, entry in self._entries.items() if not entry.exists and entry.commit_time.timestamp() <= latest
+            key
+            for key, entry in self._entries.items()
+            if not entry.states and (now - entry.commit.commit_time).total_seconds() >= min_age_seconds
         ]
         for key in old:
             del self._entries[key]
@@ -143,57 +146,73 @@ class MemoryBackend(Backend):
 
     @override
     async def list(
-        self, namespace: str, collection: str, after: str | None, limit: int, *, summarized: bool = True
+        self, namespace: str, collection: str, query: Query, after: ListPosition | None, limit: int
     ) -> Sequence[Listed]:
+        checks.check_query(query, after)
+        matching = self._matching(namespace, collection, query)
+        found = [(queries.position_of(query, id_, state.summary), state) for id_, state in matching]
+        return queries.page(query, [(position, _listed(position, state)) for position, state in found], after, limit)
+
+    @override
+    async def count(self, namespace: str, collection: str, query: Query) -> int:
+        checks.check_query(query)
+        return len(self._matching(namespace, collection, query))
+
+    @override
+    async def feed(self, namespace: str, collection: str, position: str | None, limit: int) -> Feed:
         self._check_open()
         checks.check_part("namespace", namespace)
         checks.check_part("collection", collection)
-        listed = [
-            Listed(key.id, entry.revision, entry.summary or b"")
-            for key, entry in self._entries.items()
-            if (key.namespace, key.collection) == (namespace, collection)
-            and entry.exists
-            and (entry.summary is not None) is summarized
-            and (after is None or key.id > after)
-        ]
-        # Text compares by code point, which is the order of its UTF-8 bytes.
-        return sorted(listed, key=lambda one: one.id)[:limit]
+        return self._feed.after(namespace, collection, position, limit)
+
+    @override
+    async def wait(self, key: Key | None, timeout_seconds: float) -> None:
+        self._check_open()
+        await self._wakes.wait(key, timeout_seconds)
 
     @override
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
-        self._check_open()
-        checks.check_digests("digest", [digest])
-        collected = b"".join([piece async for piece in content])
-        if (actual := hashlib.sha256(collected).hexdigest()) != digest:
-            raise InvalidArgumentError("digest", f"is {digest}, but the content has {actual}")
-        blob = self._blobs.setdefault(digest, _Blob(collected, 0.0))
-        blob.stored_at = time.monotonic()
+        self._check_blob(digest)
+        self._blobs.put(digest, b"".join([piece async for piece in content]))
+
+    @override
+    async def extend_upload(self, digest: str, offset: int, piece: bytes) -> int:
+        self._check_blob(digest)
+        return self._blobs.extend_upload(digest, offset, piece)
+
+    @override
+    async def upload_size(self, digest: str) -> int:
+        self._check_blob(digest)
+        return self._blobs.upload_size(digest)
+
+    @override
+    async def finish_upload(self, digest: str) -> None:
+        self._check_blob(digest)
+        self._blobs.finish_upload(digest)
 
     @override
     async def get_blob(self, digest: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        self._check_open()
-        checks.check_digests("digest", [digest])
+        self._check_blob(digest)
         checks.check_range("range", start, stop)
-        if digest not in self._blobs:
-            raise DataCorruptionError(f"blob {digest}", "it is not stored")
-        content = self._blobs[digest].content[start:stop]
+        content = self._blobs.content(digest)[start:stop]
         for position in range(0, len(content), BLOB_PIECE_BYTES):
             yield content[position : position + BLOB_PIECE_BYTES]
+
+    @override
+    async def blob_size(self, digest: str) -> int | None:
+        self._check_blob(digest)
+        return self._blobs.size(digest)
 
     @override
     async def missing_blobs(self, digests: Collection[str]) -> set[str]:
         self._check_open()
         checks.check_digests("digests", digests)
-        return set(digests) - self._blobs.keys()
+        return self._blobs.missing(digests)
 
     @override
     async def sweep_blobs(self, min_age_seconds: float) -> int:
         self._check_open()
-        latest = time.monotonic() - min_age_seconds
-        unused = [digest for digest, blob in self._blobs.items() if not blob.users and blob.stored_at <= latest]
-        for digest in unused:
-            del self._blobs[digest]
-        return len(unused)
+        return self._blobs.sweep(min_age_seconds)
 
     @override
     async def check_health(self) -> None:
@@ -203,64 +222,64 @@ class MemoryBackend(Backend):
         if not self._is_open:
             raise StoreClosedError(self.name)
 
-    def _check_applies(self, key: Key, entry: _Entry, change: Change) -> None:
-        for name, splice in change.logs.items():
-            if splice is not None:
-                log = entry.logs.get(name)
-                length = len(log.records) if log else 0
-                checks.check_base(key, name, splice, length, log.shortened_at if log else None, entry.revision)
-                checks.kept_records(name, splice, length)
-        if missing := (change.blobs or frozenset()) - self._blobs.keys():
-            raise checks.unknown_blobs(missing)
+    def _check_blob(self, digest: str) -> None:
+        self._check_open()
+        checks.check_digests("digest", [digest])
 
-    def _apply(self, key: Key, entry: _Entry, change: Change) -> None:
-        entry.revision += 1
-        entry.commit_time = datetime.now(UTC)
-        entry.exists = True
-        _apply_documents(entry, change)
-        _apply_logs(entry, change)
-        if change.summary is not None:
-            entry.summary = change.summary
-        if change.blobs is not None:
-            for digest in change.blobs:
-                self._blobs[digest].users.add(key)
-            self._release(key, entry.blobs - change.blobs)
-            entry.blobs = change.blobs
+    def _check_guard(self, guard: Guard | None) -> None:
+        if guard is None:
+            return
+        entry = self._entries.get(guard.key)
+        if entry is None or entry.present is None or entry.present.documents.get(guard.document) != guard.record:
+            raise GuardError
 
-    def _release(self, key: Key, digests: frozenset[str]) -> None:
-        for digest in digests:
-            blob = self._blobs[digest]
-            blob.users.remove(key)
-            if not blob.users:
-                del self._blobs[digest]
+    def _base(self, key: Key, entry: Entry, origin: Origin | None) -> State:
+        """Return what a change of `key` is applied to."""
+        if origin is None:
+            return entry.present or State()
+        if entry.present:
+            raise RevisionConflictError(key.id, 0, entry.present_revision)
+        origin_entry = self._entries.get(origin.key) or Entry()
+        return entry.fork(origin_entry.state_at(origin.key, origin.revision))
 
+    def _enter(self, key: Key, entry: Entry, state: State) -> None:
+        """Make `state` the present one; the history starts with it if it refers to a blob less."""
+        before = entry.present.blobs if entry.present else frozenset()
+        self._blobs.exchange(key, before, state.blobs)
+        if before - state.blobs:
+            entry.states.clear()
+        entry.states.append(state)
+        self._commit(key, entry, state.commit)
 
-def _remembered(entry: _Entry, request: Request | None, existed: bool | None = None) -> Commit:
-    commit = Commit(entry.revision, entry.commit_time)
-    ledger.remember(entry.answers, ledger.answer_to(request, commit, existed))
-    return commit
+    def _empty(self, key: Key, entry: Entry) -> None:
+        if entry.present:
+            self._blobs.exchange(key, entry.present.blobs, frozenset())
+        entry.states.clear()
+        self._commit(key, entry, entry.next_commit())
 
+    def _commit(self, key: Key, entry: Entry, commit: Commit) -> None:
+        entry.commit = commit
+        self._entries[key] = entry
+        self._feed.tell(key, FeedEntry(key.id, commit.revision, commit.commit_time, deleted=not entry.states))
+        self._wakes.wake(key)
 
-def _apply_documents(entry: _Entry, change: Change) -> None:
-    for name in checks.removed(list(entry.documents), change.documents):
-        del entry.documents[name]
-    for name, record in change.documents.items():
-        if record is not None:
-            entry.documents[name] = bytes(record)
-
-
-def _apply_logs(entry: _Entry, change: Change) -> None:
-    for name in checks.removed(list(entry.logs), change.logs):
-        del entry.logs[name]
-    for name, splice in change.logs.items():
-        if splice is None:
-            continue
-        log = entry.logs.setdefault(name, _Log(shortened_at=entry.revision))
-        kept = checks.kept_records(name, splice, len(log.records))
-        if kept < len(log.records):
-            log.shortened_at = entry.revision
-        log.records[kept:] = [bytes(record) for record in splice.append]
+    def _matching(self, namespace: str, collection: str, query: Query) -> Sequence[tuple[str, State]]:
+        self._check_open()
+        checks.check_part("namespace", namespace)
+        checks.check_part("collection", collection)
+        return [
+            (key.id, entry.present)
+            for key, entry in self._entries.items()
+            if (key.namespace, key.collection) == (namespace, collection)
+            and entry.present
+            and queries.matches(query, entry.present.summary)
+        ]
 
 
-def _view(log: _Log, span: LogRange) -> LogView:
-    return LogView(tuple(log.records[span.start : span.stop]), span.start, len(log.records), log.shortened_at)
+def _remember(entry: Entry, request: Request | None, existed: bool | None = None) -> None:
+    ledger.remember(entry.answers, ledger.answer_to(request, entry.commit, existed))
+
+
+def _listed(position: ListPosition, state: State) -> Listed:
+    summary = state.summary.record if state.summary else b""
+    return Listed(position.id, state.commit.revision, summary, value=position.value)

@@ -6,10 +6,20 @@ from hashlib import sha256
 import pytest
 
 from sessionstore.errors import RevisionConflictError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Request, Splice
+from sessionstore_server.backends.base import (
+    Backend,
+    Change,
+    Key,
+    ListPosition,
+    LogRange,
+    Query,
+    Request,
+    Splice,
+    Summary,
+)
 
 ALL = LogRange()
-FULL = Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=b"s")
+FULL = Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=Summary(b"s"))
 REQUEST = Request("r", "0" * 64)
 
 
@@ -17,7 +27,7 @@ async def test_a_deleted_key_reads_as_absent(backend: Backend, key: Key) -> None
     await backend.commit(key, FULL)
     assert await backend.delete(key)
     assert await backend.read(key, ["a"], {"l": ALL}) is None
-    assert await backend.list("default", "sessions", None, 9) == []
+    assert await backend.list("default", "sessions", Query(), None, 9) == []
     assert not await backend.delete(key)
 
 
@@ -37,7 +47,7 @@ async def test_nothing_comes_back(backend: Backend, key: Key) -> None:
     view = await backend.read(key, ["a"], {"l": ALL})
     assert view is not None
     assert (view.revision, dict(view.documents), dict(view.logs)) == (3, {}, {})
-    assert await backend.list("default", "sessions", None, 9) == []
+    assert await backend.list("default", "sessions", Query(), None, 9) == []
 
 
 async def test_a_held_prefix_is_never_that_of_a_deleted_log(backend: Backend, key: Key) -> None:
@@ -101,8 +111,11 @@ async def test_lists_pass_over_deleted_keys(backend: Backend) -> None:
         await backend.commit(key, FULL)
     for key in keys[::2]:
         await backend.delete(key)
-    assert [one.id for one in await backend.list("default", "sessions", None, 3)] == ["1", "3", "5"]
-    assert [one.id for one in await backend.list("default", "sessions", "3", 3)] == ["5", "7"]
+    assert [one.id for one in await backend.list("default", "sessions", Query(), None, 3)] == ["1", "3", "5"]
+    assert [one.id for one in await backend.list("default", "sessions", Query(), ListPosition(None, "3"), 3)] == [
+        "5",
+        "7",
+    ]
 
 
 async def test_sweeping_forgets_deleted_keys(backend: Backend, key: Key) -> None:
@@ -119,7 +132,7 @@ async def test_sweeping_forgets_deleted_keys(backend: Backend, key: Key) -> None
     await backend.delete(key)
     assert await backend.sweep_deleted(0) == 2
     assert await backend.sweep_deleted(0) == 0
-    assert [one.id for one in await backend.list("default", "sessions", None, 9)] == ["alive", "revived"]
+    assert [one.id for one in await backend.list("default", "sessions", Query(), None, 9)] == ["alive", "revived"]
     for one, revision in ((key, 1), (refused, 1), (alive, 2), (revived, 4)):
         assert (await backend.commit(one, FULL)).revision == revision
     assert await backend.delete(key, request=REQUEST)

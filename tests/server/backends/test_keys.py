@@ -3,7 +3,17 @@
 import pytest
 
 from sessionstore.errors import InvalidArgumentError
-from sessionstore_server.backends.base import Backend, Change, Key, Listed, LogRange, Splice
+from sessionstore_server.backends.base import (
+    Backend,
+    Change,
+    Key,
+    Listed,
+    ListPosition,
+    LogRange,
+    Query,
+    Splice,
+    Summary,
+)
 
 ALL = LogRange()
 
@@ -39,13 +49,16 @@ ODD_TEXTS = [
 async def listed(
     backend: Backend, namespace: str = "default", after: str | None = None, limit: int = 1000
 ) -> list[str]:
-    return [one.id for one in await backend.list(namespace, "sessions", after, limit)]
+    position = None if after is None else ListPosition(None, after)
+    return [one.id for one in await backend.list(namespace, "sessions", Query(), position, limit)]
 
 
 async def test_odd_ids(backend: Backend) -> None:
     for number, text in enumerate(ODD_TEXTS):
         key = Key("default", "sessions", text)
-        change = Change({"session": b"%d" % number}, {"messages": Splice([b"%d" % number])}, summary=b"%d" % number)
+        change = Change(
+            {"session": b"%d" % number}, {"messages": Splice([b"%d" % number])}, summary=Summary(b"%d" % number)
+        )
         assert (await backend.commit(key, change, expected_revision=0)).revision == 1
     for number, text in enumerate(ODD_TEXTS):
         view = await backend.read(Key("default", "sessions", text), ["session"], {"messages": ALL})
@@ -58,14 +71,15 @@ async def test_odd_ids(backend: Backend) -> None:
 
 async def test_listing_what_has_no_summary(backend: Backend) -> None:
     for id_ in ("a", "b", "c", "d", "gone"):
-        await backend.commit(Key("default", "sessions", id_), Change(summary=b"s" if id_ in "bd" else None))
+        await backend.commit(Key("default", "sessions", id_), Change(summary=Summary(b"s") if id_ in "bd" else None))
     await backend.delete(Key("default", "sessions", "gone"))
     await backend.commit(Key("default", "sessions", "c"), Change())
     await backend.commit(Key("other", "sessions", "e"), Change())
     assert await listed(backend) == ["b", "d"]
-    for after, limit, expected in ((None, 9, [("a", 1), ("c", 2)]), (None, 1, [("a", 1)]), ("a", 9, [("c", 2)])):
-        entries = await backend.list("default", "sessions", after, limit, summarized=False)
-        assert entries == [Listed(id_, revision, b"") for id_, revision in expected]
+    query, a, c = Query(summarized=False), Listed("a", 1, b""), Listed("c", 2, b"")
+    for after, limit, expected in ((None, 9, [a, c]), (None, 1, [a]), (ListPosition(None, "a"), 9, [c])):
+        assert await backend.list("default", "sessions", query, after, limit) == expected
+    assert await backend.count("default", "sessions", query) == 2
 
 
 async def test_odd_names(backend: Backend, key: Key) -> None:
@@ -85,9 +99,9 @@ async def test_odd_names(backend: Backend, key: Key) -> None:
 async def test_namespaces_and_collections_never_meet(backend: Backend) -> None:
     keys = [Key(space, part, "id") for space in ("a", "A", "a/b", "blobs", ".work", "..") for part in ("x", "b/x", ".")]
     for number, key in enumerate(keys):
-        await backend.commit(key, Change({"d": b"%d" % number}, summary=b"%d" % number), expected_revision=0)
+        await backend.commit(key, Change({"d": b"%d" % number}, summary=Summary(b"%d" % number)), expected_revision=0)
     for number, key in enumerate(keys):
-        page = await backend.list(key.namespace, key.collection, None, 10)
+        page = await backend.list(key.namespace, key.collection, Query(), None, 10)
         assert [(one.id, one.summary) for one in page] == [("id", b"%d" % number)]
     assert await backend.delete(keys[0])
     assert all([await backend.read(key) for key in keys[1:]])
@@ -116,7 +130,7 @@ async def test_refused_names(backend: Backend, key: Key, name: str) -> None:
 async def test_lists_are_paged_in_the_order_of_bytes(backend: Backend) -> None:
     ids = ["a", "B", "b", "ä", "\uffff", "\U0001f680", "a/b", "a b", "~" * 300, "%" * 100]
     for id_ in ids:
-        await backend.commit(Key("default", "sessions", id_), Change(summary=id_.encode()))
+        await backend.commit(Key("default", "sessions", id_), Change(summary=Summary(id_.encode())))
     await backend.commit(Key("default", "sessions", "bb"), Change({"session": b"without a summary"}))
     expected = sorted(ids, key=str.encode)
     assert await listed(backend) == expected
@@ -130,7 +144,9 @@ async def test_lists_are_paged_in_the_order_of_bytes(backend: Backend) -> None:
 
 
 async def test_summaries_follow_commits(backend: Backend, key: Key) -> None:
-    await backend.commit(key, Change(summary=b"1"))
+    await backend.commit(key, Change(summary=Summary(b"1")))
     await backend.commit(key, Change({"a": b"1"}))
-    await backend.commit(key, Change(summary=b"3"))
-    assert [(one.revision, one.summary) for one in await backend.list("default", "sessions", None, 9)] == [(3, b"3")]
+    await backend.commit(key, Change(summary=Summary(b"3")))
+    assert [(one.revision, one.summary) for one in await backend.list("default", "sessions", Query(), None, 9)] == [
+        (3, b"3")
+    ]
