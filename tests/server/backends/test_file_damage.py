@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sessionstore.errors import DataCorruptionError, UnsupportedVersionError
-from sessionstore_server.backends.base import Change, Key, Listed, LogRange, Splice, View
+from sessionstore_server.backends.base import Change, Key, Listed, LogRange, Query, Splice, Summary, View
 from sessionstore_server.backends.file import FileBackend, RecordCodec, lines
 from sessionstore_server.backends.file.names import folder_name
 
@@ -26,8 +26,10 @@ async def three_commits(root: Path, key: Key) -> None:
     backend = FileBackend(root)
     await backend.open()
     for number in (b"1", b"2", b"3"):
-        await backend.commit(key, Change({"session": number}, {"messages": Splice([number])}, summary=number))
-    await backend.commit(OTHER, Change({"session": b"other"}, {"messages": Splice([b"other"])}, summary=b"other"))
+        await backend.commit(key, Change({"session": number}, {"messages": Splice([number])}, summary=Summary(number)))
+    await backend.commit(
+        OTHER, Change({"session": b"other"}, {"messages": Splice([b"other"])}, summary=Summary(b"other"))
+    )
     await backend.aclose()
 
 
@@ -54,10 +56,10 @@ async def test_a_commit_line_cut_at_every_byte(
     await three_commits(root, key)
     whole = (folder / "commits.jsonl").read_bytes()
     last = whole.rindex(b"\n", 0, -1) + 1
-    log = (folder / "messages.jsonl").read_bytes()
+    log = (folder / "messages.1.jsonl").read_bytes()
     for end in range(last, len(whole)):
         (folder / "commits.jsonl").write_bytes(whole[:end])
-        (folder / "messages.jsonl").write_bytes(log)
+        (folder / "messages.1.jsonl").write_bytes(log)
         await check_goes_on(root, key, caplog)
 
 
@@ -68,10 +70,10 @@ async def test_a_log_append_cut_at_every_byte(
     await three_commits(root, key)
     commits = (folder / "commits.jsonl").read_bytes()
     commits = commits[: commits.rindex(b"\n", 0, -1) + 1]
-    log = (folder / "messages.jsonl").read_bytes()
+    log = (folder / "messages.1.jsonl").read_bytes()
     for end in range(log.rindex(b"\n", 0, -1) + 2, len(log) + 1):
         (folder / "commits.jsonl").write_bytes(commits)
-        (folder / "messages.jsonl").write_bytes(log[:end])
+        (folder / "messages.1.jsonl").write_bytes(log[:end])
         await check_goes_on(root, key, caplog)
 
 
@@ -110,7 +112,7 @@ async def test_a_whole_last_line_that_is_wrong(root: Path, folder: Path, key: Ke
             with pytest.raises(DataCorruptionError, match=f"{folder}/commits.jsonl line 2"):
                 await call
         assert contents(folder) == before
-        assert {"messages.jsonl", "messages.2.jsonl"} & set(before) == {"messages.2.jsonl"}
+        assert set(before) == {"commits.jsonl", "messages.1.jsonl", "messages.2.jsonl"}
         (folder / "commits.jsonl").write_bytes(whole)
     assert (await read(backend, key)).documents["session"] == b"2"
     await backend.aclose()
@@ -162,11 +164,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: put_behind_link(folder / "commits.jsonl"),
         "commits.jsonl is damaged: it is not a regular file",
     ),
-    "log damaged": (lambda folder: flip(folder / "messages.jsonl", 20), "messages.jsonl bytes 0 to"),
-    "log too short": (lambda folder: shorten(folder / "messages.jsonl"), "messages.jsonl is damaged: it ends at byte"),
+    "log damaged": (lambda folder: flip(folder / "messages.1.jsonl", 20), "messages.1.jsonl bytes 0 to"),
+    "log too short": (
+        lambda folder: shorten(folder / "messages.1.jsonl"),
+        "messages.1.jsonl is damaged: it ends at byte",
+    ),
     "log missing": (
-        lambda folder: (folder / "messages.jsonl").unlink(),
-        "messages.jsonl is damaged: the file is missing",
+        lambda folder: (folder / "messages.1.jsonl").unlink(),
+        "messages.1.jsonl is damaged: the file is missing",
     ),
 }
 
@@ -211,7 +216,7 @@ async def test_damage_is_named(root: Path, folder: Path, key: Key, damage: str) 
         with pytest.raises(DataCorruptionError, match=f"{folder}/{named}"):
             await backend.read(key, ["session"], {"messages": ALL})
     assert (await read(backend, OTHER)).documents["session"] == b"other"
-    one, other = await backend.list("default", "sessions", None, 9)
+    one, other = await backend.list("default", "sessions", Query(), None, 9)
     assert (one.id, other) == ("one", Listed("other", 1, b"other"))
     if named.startswith("commits"):
         with pytest.raises(DataCorruptionError, match=r"commits\.jsonl"):
@@ -220,7 +225,7 @@ async def test_damage_is_named(root: Path, folder: Path, key: Key, damage: str) 
         assert f"{folder}/{named}" in str(one.damage)
     else:
         assert one == Listed("one", 3, b"3")
-    assert await backend.list("default", "sessions", None, 9, summarized=False) == []
+    assert await backend.list("default", "sessions", Query(summarized=False), None, 9) == []
     assert await backend.delete(key)
     assert await backend.read(key) is None
     assert names_in(folder) == ["commits.jsonl"]
@@ -230,11 +235,11 @@ async def test_damage_is_named(root: Path, folder: Path, key: Key, damage: str) 
 
 async def test_appending_to_a_damaged_log(root: Path, folder: Path, key: Key) -> None:
     await three_commits(root, key)
-    shorten(folder / "messages.jsonl")
+    shorten(folder / "messages.1.jsonl")
     backend = FileBackend(root)
     await backend.open()
     for keep in (None, 2):
-        with pytest.raises(DataCorruptionError, match=r"messages\.jsonl"):
+        with pytest.raises(DataCorruptionError, match=r"messages\.1\.jsonl"):
             await backend.commit(key, Change({"session": b"x"}, {"messages": Splice([b"4"], keep=keep)}))
     assert await backend.read(key, ["session"]) is not None
     assert (await backend.commit(key, Change(logs={"messages": Splice([b"4"], keep=0)}))).revision == 4
@@ -247,12 +252,12 @@ async def test_damage_of_a_long_log_is_found_where_it_is(root: Path, folder: Pat
     await backend.open()
     for _ in range(4):
         await backend.commit(key, Change(logs={"messages": Splice([b"x" * 300_000])}))
-    flip(folder / "messages.jsonl", 500_000)
+    flip(folder / "messages.1.jsonl", 500_000)
     for position in (0, 2, 3):
         view = await backend.read(key, logs={"messages": LogRange(position, position + 1)})
         assert view is not None
         assert list(view.logs["messages"].records) == [b"x" * 300_000]
-    with pytest.raises(DataCorruptionError, match=r"messages.jsonl bytes 400\d+ to 800\d+"):
+    with pytest.raises(DataCorruptionError, match=r"messages.1.jsonl bytes 400\d+ to 800\d+"):
         await backend.read(key, logs={"messages": LogRange(1, 2)})
     await backend.aclose()
 
@@ -264,13 +269,13 @@ async def test_the_folder_of_another_key(root: Path, folder: Path, key: Key, id_
     source = Key("default", "sessions", id_)
     backend = FileBackend(root)
     await backend.open()
-    await backend.commit(source, Change(summary=b"s"))
+    await backend.commit(source, Change(summary=Summary(b"s")))
     shutil.rmtree(folder)
     (root / "default/sessions" / folder_name(id_)).rename(folder)
     for call in (backend.read(key), backend.commit(key, Change()), backend.delete(key)):
         with pytest.raises(DataCorruptionError, match="another key"):
             await call
-    listed = {one.id: one.damage for one in await backend.list("default", "sessions", None, 9)}
+    listed = {one.id: one.damage for one in await backend.list("default", "sessions", Query(), None, 9)}
     assert "it belongs to another key" in str(listed["one"])
     await backend.aclose()
 
@@ -281,24 +286,24 @@ async def test_a_damaged_key_whose_folder_does_not_tell_its_id(
     key = Key("default", "sessions", "long" * 100)
     file = root / "default/sessions" / folder_name(key.id) / "commits.jsonl"
     for summary in (b"1", b"2"):
-        await files.commit(key, Change(summary=summary))
+        await files.commit(key, Change(summary=Summary(summary)))
     whole = file.read_bytes()
     flip(file, len(whole) - 10)
-    [listed] = await files.list("default", "sessions", None, 9)
+    [listed] = await files.list("default", "sessions", Query(), None, 9)
     assert (listed.id, listed.revision, listed.summary) == (key.id, 0, b"")
     assert f"{file} line 2" in str(listed.damage)
     flip(file, 10)
-    assert await files.list("default", "sessions", None, 9) == []
+    assert await files.list("default", "sessions", Query(), None, 9) == []
     assert f"left a key out of a list: {file} line 1" in caplog.text
 
 
 async def test_foreign_folders_are_reported(
     files: FileBackend, root: Path, key: Key, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await files.commit(key, Change(summary=b"s"))
+    await files.commit(key, Change(summary=Summary(b"s")))
     for name in ("%zz", "~short", "%41", ".hidden"):
         (root / "default/sessions" / name).mkdir()
-    assert [one.id for one in await files.list("default", "sessions", None, 9)] == ["one"]
+    assert [one.id for one in await files.list("default", "sessions", Query(), None, 9)] == ["one"]
     assert caplog.text.count("default/sessions/") == 4
 
 
@@ -307,15 +312,15 @@ async def test_a_record_that_the_codec_refuses(root: Path, folder: Path, key: Ke
     await backend.open()
     await backend.commit(key, Change({"good": b"1"}, {"messages": Splice([b"1", b'"bad"', b"3"])}))
     await backend.commit(key, Change({"bad": b'"bad"'}))
-    await backend.commit(key, Change(summary=b'"bad"'))
+    await backend.commit(key, Change(summary=Summary(b'"bad"')))
     with pytest.raises(DataCorruptionError, match=f"{folder}/commits.jsonl line 2"):
         await backend.read(key, ["bad"])
-    with pytest.raises(DataCorruptionError, match=f"{folder}/messages.jsonl line 2"):
+    with pytest.raises(DataCorruptionError, match=f"{folder}/messages.1.jsonl line 2"):
         await backend.read(key, logs={"messages": LogRange(1)})
     view = await backend.read(key, ["good"], {"messages": LogRange(2)})
     assert view is not None
     assert (dict(view.documents), list(view.logs["messages"].records)) == ({"good": b"1"}, [b"3"])
-    [listed] = await backend.list("default", "sessions", None, 9)
+    [listed] = await backend.list("default", "sessions", Query(), None, 9)
     assert f"{folder}/commits.jsonl line 3 is damaged: summary: a bad record" in str(listed.damage)
     await backend.aclose()
 
@@ -332,7 +337,7 @@ async def test_a_newer_format_is_refused(root: Path, folder: Path, key: Key) -> 
         with pytest.raises(UnsupportedVersionError) as refused:
             await call
         assert refused.value == UnsupportedVersionError(str(commits), 2, 1)
-    one, other = await backend.list("default", "sessions", None, 9)
+    one, other = await backend.list("default", "sessions", Query(), None, 9)
     assert (one.id, other.id, other.damage) == ("one", "other", None)
     assert "schema version 2" in str(one.damage)
     await backend.aclose()

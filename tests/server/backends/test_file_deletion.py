@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sessionstore.errors import DataCorruptionError, StorageError
-from sessionstore_server.backends.base import Change, Key, LogRange, Request, Splice
+from sessionstore_server.backends.base import Change, Key, LogRange, Query, Request, Splice, Summary
 from sessionstore_server.backends.file import FileBackend, RecordCodec, lines
 from sessionstore_server.backends.file.tombstones import KEPT_SECONDS
 
@@ -19,7 +19,7 @@ Opened = Callable[..., AbstractAsyncContextManager[FileBackend]]
 ALL = LogRange()
 DIGEST = sha256(b"").hexdigest()
 SECRET = b'"a secret"'
-FULL = Change({"a": SECRET}, {"l": Splice([SECRET])}, summary=SECRET, request=Request("make", DIGEST))
+FULL = Change({"a": SECRET}, {"l": Splice([SECRET])}, summary=Summary(SECRET), request=Request("make", DIGEST))
 OTHER = Key("default", "sessions", "other")
 
 
@@ -63,7 +63,8 @@ async def test_no_content_stays(opened: Opened, root: Path, folder: Path, key: K
         await backend.commit(key, FULL)
         await backend.delete(key)
     left = contents(root)
-    assert set(left) == {str((folder / "commits.jsonl").relative_to(root)), str(note_of(root).relative_to(root))}
+    kept = {str((folder / "commits.jsonl").relative_to(root)), str(note_of(root).relative_to(root)), ".incarnation"}
+    assert {path for path in left if not path.startswith(".feed/")} == kept
     assert not any(b"secret" in content for content in left.values())
     assert json.loads(note_of(root).read_bytes()) == ["default", "sessions", "one"]
     [line] = (folder / "commits.jsonl").read_bytes().splitlines(keepends=True)
@@ -80,12 +81,12 @@ async def test_nor_of_one_that_was_made_again(
             await backend.delete(key)
         await backend.commit(key, Change(logs={"l": Splice([b"1"])}))
     assert not any(b"secret" in content for content in contents(root).values())
-    assert names_in(folder) == ["commits.jsonl", "l.jsonl"]
+    assert names_in(folder) == ["commits.jsonl", "l.7.jsonl"]
 
 
 async def test_deleting_what_is_absent_leaves_nothing(files: FileBackend, root: Path, key: Key) -> None:
     assert not await files.delete(key)
-    assert contents(root) == {}
+    assert set(contents(root)) == {".incarnation"}
     assert not (root / "default").exists()
 
 
@@ -97,7 +98,7 @@ async def test_leftovers_of_a_killed_deletion(opened: Opened, root: Path, folder
         digest = await put(backend, b"content")
         await backend.commit(key, FULL)
         await backend.delete(key, request=request)
-        (folder / "l.jsonl").write_bytes(b"a secret")
+        (folder / "l.1.jsonl").write_bytes(b"a secret")
         (folder / "blobs").mkdir()
         (folder / "blobs" / digest).hardlink_to(root / "blobs" / digest[:2] / digest)
         match call:
@@ -186,7 +187,7 @@ async def test_deleting_a_damaged_key(files: FileBackend, folder: Path, key: Key
     (folder / "commits.jsonl").write_bytes(b"damaged\n")
     with pytest.raises(DataCorruptionError):
         await files.delete(key, expected_revision=3)
-    assert names_in(folder) == ["commits.jsonl", "l.jsonl"]
+    assert names_in(folder) == ["commits.jsonl", "l.1.jsonl"]
     assert await files.delete(key, request=request)
     assert await files.delete(key, request=request)
     assert names_in(folder) == ["commits.jsonl"]
@@ -211,10 +212,10 @@ async def test_a_reader_that_knew_the_key(opened: Opened, key: Key) -> None:
     async with opened() as reader, opened() as writer:
         for number in range(1, 12, 2):
             record = b"%d" % number
-            await writer.commit(key, Change({"a": record}, {"l": Splice([record])}, summary=record))
+            await writer.commit(key, Change({"a": record}, {"l": Splice([record])}, summary=Summary(record)))
             view = await reader.read(key, ["a"], {"l": ALL})
             assert view is not None
             assert (view.revision, view.documents["a"], list(view.logs["l"].records)) == (number, record, [record])
             await writer.delete(key)
             assert await reader.read(key) is None
-            assert await reader.list("default", "sessions", None, 9) == []
+            assert await reader.list("default", "sessions", Query(), None, 9) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessionstore.errors import DataCorruptionError, SessionStoreError, StorageError
-from sessionstore_server.backends.base import Change, Key, LogRange, Splice
+from sessionstore_server.backends.base import Change, Key, LogRange, Request, Splice, Summary
 from sessionstore_server.backends.file import FileBackend
 
 DIGEST = sha256(b"content").hexdigest()
@@ -17,7 +17,7 @@ PLACES = [
     "default/sessions",
     "default/sessions/one",
     "default/sessions/one/commits.jsonl",
-    "default/sessions/one/messages.jsonl",
+    "default/sessions/one/messages.1.jsonl",
     "default/sessions/one/blobs",
     "blobs",
     f"blobs/{DIGEST[:2]}",
@@ -36,7 +36,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 @pytest.mark.parametrize("place", PLACES)
 async def test_links_are_refused(files: FileBackend, root: Path, tmp_path: Path, key: Key, place: str) -> None:
     await files.put_blob(DIGEST, content())
-    change = Change({"a": b"1"}, {"messages": Splice([b"1"])}, summary=b"s", blobs=frozenset([DIGEST]))
+    change = Change({"a": b"1"}, {"messages": Splice([b"1"])}, summary=Summary(b"s"), blobs=frozenset([DIGEST]))
     await files.commit(key, change)
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -78,7 +78,7 @@ async def get_blob(files: FileBackend) -> None:
 
 async def test_a_dangling_link_is_not_written_through(files: FileBackend, root: Path, tmp_path: Path, key: Key) -> None:
     await files.commit(key, Change({"a": b"1"}))
-    (root / "default/sessions/one/messages.jsonl").symlink_to(tmp_path / "target")
+    (root / "default/sessions/one/messages.1.jsonl").symlink_to(tmp_path / "target")
     await files.commit(key, Change(logs={"messages": Splice([b"1"])}))
     (root / "elsewhere").symlink_to(tmp_path / "target")
     with pytest.raises(StorageError):
@@ -86,13 +86,18 @@ async def test_a_dangling_link_is_not_written_through(files: FileBackend, root: 
     assert names_in(tmp_path) == ["root"]
 
 
-@pytest.mark.parametrize("place", ["blobs", ".work", ".deleted"])
+@pytest.mark.parametrize("place", ["blobs", ".work", ".deleted", ".feed", ".uploads"])
 async def test_the_first_write_refuses_links(
     files: FileBackend, root: Path, tmp_path: Path, key: Key, place: str
 ) -> None:
     (tmp_path / "outside").mkdir()
     (root / place).symlink_to(tmp_path / "outside")
-    calls = (files.put_blob(DIGEST, content()), files.commit(key, Change()), files.delete(key))
+    calls = (
+        files.put_blob(DIGEST, content()),
+        files.extend_upload(DIGEST, 0, b"content"),
+        files.commit(key, Change()),
+        files.delete(key, request=Request("r", DIGEST)),
+    )
     refusals = [error for error in [await outcome(call) for call in calls] if isinstance(error, StorageError)]
     assert refusals
     assert all(str(root / place) in str(error) for error in refusals)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionstore_server.backends.base import Change, Key, Splice
+from sessionstore_server.backends.base import Change, Key, Splice, Summary
 from sessionstore_server.backends.file import FileBackend
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -36,14 +36,14 @@ async def test_reading_needs_no_permission_to_write(public: Path) -> None:
     backend = FileBackend(public)
     await backend.open()
     await backend.put_blob(DIGEST, nothing())
-    change = Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=b"s", blobs=frozenset([DIGEST]))
+    change = Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=Summary(b"s"), blobs=frozenset([DIGEST]))
     await backend.commit(Key("default", "sessions", "hot"), change)
     await backend.aclose()
     before = paths_in(public)
     reader = await create_subprocess_exec(sys.executable, WRITER, "reader", public, stdout=PIPE, stderr=PIPE)
     output, errors = await reader.communicate()
     seen, *refused = output.decode().splitlines()
-    assert (json.loads(seen), errors) == (["1", 1, ["hot"], 0], b"")
+    assert (json.loads(seen), errors) == (["1", 1, ["hot"], 0, 0, 1], b"")
     assert len(refused) == 5
     for error in refused:
         assert error.startswith(f"{public}: the folder cannot be written ({public}/.work/")

@@ -6,12 +6,14 @@ from hashlib import sha256
 
 import pytest
 
-from sessionstore_server.backends.base import Change, Key, LogRange, Request, Splice
+from sessionstore_server.backends.base import Change, Key, LogRange, Origin, Query, Request, Splice
 from sessionstore_server.backends.file import FileBackend
 
 DIGEST = sha256(b"content").hexdigest()
 NEW = Key("default", "sessions", "new")
 GONE = Key("default", "sessions", "gone")
+BLOBBED = Key("default", "sessions", "blobbed")
+UPLOADED = sha256(b"uploaded").hexdigest()
 REQUEST = Request("r", DIGEST)
 
 COSTS: dict[str, tuple[Callable[[FileBackend, Key], Awaitable[object]], int]] = {
@@ -20,6 +22,13 @@ COSTS: dict[str, tuple[Callable[[FileBackend, Key], Awaitable[object]], int]] = 
     "new log": (lambda files, key: files.commit(key, Change(logs={"new": Splice([b"2"])})), 3),
     "shorter log": (lambda files, key: files.commit(key, Change(logs={"l": Splice([b"2"], keep=0)})), 3),
     "new blobs": (lambda files, key: files.commit(key, Change(blobs=frozenset([DIGEST]))), 3),
+    "a blob less": (lambda files, _: files.commit(BLOBBED, Change(blobs=frozenset())), 2),
+    "after a deletion": (lambda files, _: files.commit(GONE, Change({"a": b"1"}, {"l": Splice([b"1"])})), 4),
+    "fork": (lambda files, key: files.commit(NEW, Change({"a": b"2"}, origin=Origin(key, 1))), 7),
+    "fork that goes on": (
+        lambda files, key: files.commit(NEW, Change(logs={"l": Splice([b"2"])}, origin=Origin(key, 1))),
+        8,
+    ),
     "first of a key": (lambda files, _: files.commit(NEW, Change({"a": b"1"}, {"l": Splice([b"1"])})), 6),
     "delete": (lambda files, key: files.delete(key), 4),
     "delete with a request": (lambda files, key: files.delete(key, request=Request("delete", DIGEST)), 4),
@@ -27,8 +36,11 @@ COSTS: dict[str, tuple[Callable[[FileBackend, Key], Awaitable[object]], int]] = 
     "delete an absent key with a request": (lambda files, _: files.delete(NEW, request=REQUEST), 7),
     "repeat of a request": (lambda files, key: files.commit(key, Change(request=REQUEST)), 3),
     "put_blob": (lambda files, _: files.put_blob(sha256(b"").hexdigest(), pieces(b"")), 3),
+    "extend_upload": (lambda files, _: files.extend_upload(UPLOADED, 0, b"more"), 0),
+    "finish_upload": (lambda files, _: files.finish_upload(UPLOADED), 3),
     "read": (lambda files, key: files.read(key, ["a"], {"l": LogRange()}), 0),
-    "list": (lambda files, _: files.list("default", "sessions", None, 9), 0),
+    "list": (lambda files, _: files.list("default", "sessions", Query(), None, 9), 0),
+    "feed": (lambda files, _: files.feed("default", "sessions", None, 9), 0),
 }
 
 
@@ -40,6 +52,8 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
 async def test_syncs(files: FileBackend, key: Key, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await files.put_blob(DIGEST, pieces(b"content"))
     await files.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}, request=REQUEST))
+    await files.commit(BLOBBED, Change(blobs=frozenset([DIGEST])))
+    await files.extend_upload(UPLOADED, 0, b"uploaded")
     await files.commit(GONE, Change())
     await files.delete(GONE)
     synced: list[int] = []

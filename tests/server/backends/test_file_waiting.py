@@ -3,20 +3,22 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from sessionstore.errors import StorageError
-from sessionstore_server.backends.base import Change, Key, Splice
+from sessionstore.errors import RevisionNotKeptError, StorageError
+from sessionstore_server.backends.base import Change, Guard, GuardError, Key, Origin, Query, Splice, Summary
 from sessionstore_server.backends.file import FileBackend
 from sessionstore_server.backends.file import folder as folders
 from sessionstore_server.backends.file.backend import THREADS
-from sessionstore_server.backends.file.blobs import Upload
 from sessionstore_server.backends.file.scratch import Scratch
+from sessionstore_server.backends.file.uploads import Upload
+
+Opened = Callable[..., AbstractAsyncContextManager[FileBackend]]
 
 KEYS = [Key("default", "sessions", f"{number}") for number in range(2 * THREADS)]
 
@@ -62,16 +64,60 @@ async def test_a_lock_that_stays_held(
 
 async def test_readers_do_not_wait_for_writers(files: FileBackend, root: Path) -> None:
     for key in KEYS:
-        await files.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=b"s"))
+        await files.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}, summary=Summary(b"s")))
     with held(*(folder_of(root, key) for key in KEYS)):
         writing = [asyncio.create_task(files.commit(key, Change({"a": b"2"}))) for key in KEYS]
         for key in KEYS:
             view = await files.read(key, ["a"])
             assert view is not None
             assert view.documents["a"] == b"1"
-        assert len(await files.list("default", "sessions", None, 99)) == len(KEYS)
+        assert len(await files.list("default", "sessions", Query(), None, 99)) == len(KEYS)
         assert not any(task.done() for task in writing)
     assert [commit.revision for commit in await asyncio.gather(*writing)] == [2] * len(KEYS)
+
+
+async def test_a_guarded_commit_waits_for_who_changes_the_guard(files: FileBackend, root: Path, key: Key) -> None:
+    """Whether the key is there already or not, and a commit that does not hold what it has to waits for nothing."""
+    lease, new = Key("default", "leases", "one"), Key("default", "sessions", "new")
+    await files.commit(lease, Change({"epoch": b"1"}))
+    await files.commit(key, Change())
+    guard = Guard(lease, "epoch", b"1")
+    with held(folder_of(root, lease)):
+        guarded = [asyncio.create_task(files.commit(one, Change(guard=guard))) for one in (key, new)]
+        assert (await files.commit(Key("default", "sessions", "free"), Change())).revision == 1
+        assert not any(task.done() for task in guarded)
+    assert [commit.revision for commit in await asyncio.gather(*guarded)] == [2, 1]
+
+
+async def test_who_changes_a_guard_waits_for_guarded_commits(opened: Opened, key: Key) -> None:
+    """Whoever got an answer has seen the last commit that the old guard let through."""
+    lease = Key("default", "leases", "one")
+    async with opened() as holder, opened() as taker:
+        await taker.commit(lease, Change({"epoch": b"0"}))
+        for epoch in range(1, 30):
+            guard = Guard(lease, "epoch", b"%d" % (epoch - 1))
+            writing = [asyncio.create_task(holder.commit(key, Change(guard=guard))) for _ in range(3)]
+            await taker.commit(lease, Change({"epoch": b"%d" % epoch}))
+            view = await taker.read(key)
+            await asyncio.gather(*writing, return_exceptions=True)
+            after = await taker.read(key)
+            assert after == view
+            with pytest.raises(GuardError):
+                await holder.commit(key, Change(guard=guard))
+
+
+async def test_a_fork_does_not_wait_for_an_absent_key(
+    files: FileBackend, folder: Path, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds its lock may be about to fork it from the very key that waits."""
+    monkeypatch.setattr(folders, "LOCK_SECONDS", 0.01)
+    fork = Key("default", "sessions", "fork")
+    await files.commit(key, Change())
+    with held(folder), pytest.raises(StorageError, match="another process holds the lock"):
+        await files.commit(fork, Change(origin=Origin(key, 1)))
+    await files.delete(key)
+    with held(folder), pytest.raises(RevisionNotKeptError):
+        await files.commit(fork, Change(origin=Origin(key, 1)))
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ writer.py reader ROOT           as somebody who may not write: read all there is
 writer.py limited ROOT          meet a limit on the size of files; print what was seen
 writer.py requests ROOT SEED    when told so, make 100 requests in an order of its own; print the answers
 writer.py deaths ROOT           let a child make some requests and die before each of its file operations in turn;
-                                print what their repeats were answered, and what there was in the end
+                                print what their repeats were answered, what there was in the end, and what a
+                                watcher was told
+writer.py forks ROOT            the same with a key, its fork, and the deletion of the key
 """
 
 import asyncio
@@ -25,8 +27,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from sessionstore.errors import RevisionConflictError, StorageError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Request, Splice
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Origin, Query, Request, Splice, Summary
 from sessionstore_server.backends.file import FileBackend
+from sessionstore_server.backends.file.feed_writer import boot
 
 T = TypeVar("T")
 
@@ -42,7 +45,7 @@ async def count(backend: Backend, commits: int) -> None:
     while done < commits:
         view = await backend.read(HOT, ["count"])
         revision, value = (view.revision, int(view.documents["count"])) if view else (0, 0)
-        change = Change({"count": b"%d" % (value + 1)}, {"values": Splice([b"%d" % value])}, summary=b"hot")
+        change = Change({"count": b"%d" % (value + 1)}, {"values": Splice([b"%d" % value])}, summary=Summary(b"hot"))
         try:
             await backend.commit(HOT, change, expected_revision=revision)
             done += 1
@@ -62,14 +65,14 @@ async def endless(backend: Backend, events: int) -> None:
         await backend.put_blob(digest, pieces(content))
         new = Key("default", "sessions", f"new-{number}")
         await backend.commit(
-            new, Change({"session": content}, {"l": Splice([content], keep=0)}, b"s", frozenset([digest]))
+            new, Change({"session": content}, {"l": Splice([content], keep=0)}, Summary(b"s"), frozenset([digest]))
         )
         shortened = Splice([b"%d" % number], keep=number // 2)
         values = Splice([b"%d" % value for value in range(number // 2, number + 1)], keep=number // 2)
         splice = values if number % 3 == 0 else Splice([b"%d" % number])
         big = b"%d" % number * 2000
         await backend.commit(
-            HOT, Change({"big": big}, {"values": splice, "other": shortened}, b"s", frozenset([digest]))
+            HOT, Change({"big": big}, {"values": splice, "other": shortened}, Summary(b"s"), frozenset([digest]))
         )
         await backend.delete(Key("default", "sessions", f"new-{number - 3}"))
         say(number)
@@ -87,13 +90,12 @@ async def opens(root: Path, times: int) -> None:
 async def reader(backend: Backend) -> None:
     view = await backend.read(HOT, ["a"], {"l": LogRange()})
     assert view is not None
-    listed = await backend.list("default", "sessions", None, 9)
+    listed = await backend.list("default", "sessions", Query(), None, 9)
     content = b"".join([piece async for piece in backend.get_blob(DIGEST)])
-    say(
-        json.dumps(
-            [view.documents["a"].decode(), len(view.logs["l"].records), [one.id for one in listed], len(content)]
-        )
-    )
+    position = (await backend.feed("default", "sessions", None, 9)).position
+    told = await backend.feed("default", "sessions", position, 9)
+    seen = [view.documents["a"].decode(), len(view.logs["l"].records), [one.id for one in listed], len(content)]
+    say(json.dumps([*seen, len(told.entries), len(await backend.history(HOT))]))
     for call in (
         lambda: backend.commit(HOT, Change({"a": b"2"})),
         lambda: backend.commit(Key("default", "sessions", "new"), Change()),
@@ -162,7 +164,7 @@ async def requests(backend: Backend, seed: int) -> None:
     say(json.dumps(answers, sort_keys=True))
 
 
-def deaths(root: Path) -> None:
+def deaths(root: Path, lifetime: Callable[[Backend], Awaitable[list[object]]]) -> None:
     for events in itertools.count(1):
         folder = root / str(events)
         child = os.fork()
@@ -173,16 +175,23 @@ def deaths(root: Path) -> None:
         _, status = os.waitpid(child, 0)
         answers = asyncio.run(on(folder, lifetime))
         files = sorted(str(path.relative_to(folder / "default")) for path in folder.glob("default/**/*"))
-        say(json.dumps([answers, files, (folder / "default/sessions/hot/commits.jsonl").read_text().count("\n")]))
+        lines = (folder / "default/sessions/hot/commits.jsonl").read_text().count("\n")
+        say(json.dumps([answers, files, lines, asyncio.run(on(folder, all_told))]))
         if status == 0:
             return
+
+
+async def all_told(backend: Backend) -> list[str]:
+    """Return what a watcher from the beginning is told."""
+    feed = await backend.feed("default", "sessions", f"{backend.incarnation}.{boot()}", 100)
+    return [f"{entry.id} {entry.revision}" for entry in feed.entries]
 
 
 async def lifetime(backend: Backend) -> list[object]:
     """Make a key, change it, delete it, make it again."""
     digest = sha256(b"content").hexdigest()
     await backend.put_blob(digest, pieces(b"content"))
-    made = Change({"a": b"1"}, {"old": Splice([b"1"])}, b"s", frozenset([digest]), Request("make", DIGEST))
+    made = Change({"a": b"1"}, {"old": Splice([b"1"])}, Summary(b"s"), frozenset([digest]), Request("make", DIGEST))
     changed = Change({"a": b"2"}, {"old": Splice([b"2"])}, request=Request("change", DIGEST))
     again = Change(logs={"new": Splice([b"3"])}, request=Request("again", DIGEST))
     answers = [
@@ -194,6 +203,23 @@ async def lifetime(backend: Backend) -> list[object]:
     view = await backend.read(HOT, ["a"], {"old": LogRange(), "new": LogRange()})
     assert view is not None
     return [*answers, view.revision, list(view.documents), {name: log.length for name, log in view.logs.items()}]
+
+
+async def forking(backend: Backend) -> list[object]:
+    """Make a key, fork it, let both go on, delete the key."""
+    fork = Key("default", "sessions", "fork")
+    digest = sha256(b"content").hexdigest()
+    await backend.put_blob(digest, pieces(b"content"))
+    made = Change({"a": b"1"}, {"values": Splice([b"1"])}, None, frozenset([digest]), Request("make", DIGEST))
+    changed = Change(logs={"values": Splice([b"2"])}, request=Request("change", DIGEST))
+    again = Change(logs={"values": Splice([b"fork"])}, request=Request("again", DIGEST))
+    answers = [(await backend.commit(HOT, made)).revision, (await backend.commit(HOT, changed)).revision]
+    forked = Change(request=Request("fork", DIGEST), origin=Origin(HOT, 1))
+    answers += [(await backend.commit(fork, forked)).revision, (await backend.commit(fork, again)).revision]
+    existed = await backend.delete(HOT, request=Request("delete", DIGEST))
+    view = await backend.read(fork, logs={"values": LogRange()})
+    assert view is not None
+    return [*answers, existed, [record.decode() for record in view.logs["values"].records]]
 
 
 def say(answer: object) -> None:
@@ -213,24 +239,22 @@ async def on(root: Path, work: Callable[[Backend], Awaitable[T]]) -> T:
     return result
 
 
-def main(kind: str, root: str, number: str = "0") -> None:
-    match kind:
-        case "count":
-            asyncio.run(on(Path(root), lambda backend: count(backend, int(number))))
-        case "endless":
-            asyncio.run(on(Path(root), lambda backend: endless(backend, int(number))))
-        case "opens":
-            asyncio.run(opens(Path(root), int(number)))
-        case "reader":
-            os.setuid(NOBODY)
-            asyncio.run(on(Path(root), reader))
-        case "limited":
-            asyncio.run(on(Path(root), limited))
-        case "requests":
-            asyncio.run(on(Path(root), lambda backend: requests(backend, int(number))))
-        case "deaths":
-            deaths(Path(root))
+def unprivileged(root: Path, _: int) -> None:
+    os.setuid(NOBODY)
+    asyncio.run(on(root, reader))
+
+
+JOBS: dict[str, Callable[[Path, int], None]] = {
+    "count": lambda root, number: asyncio.run(on(root, lambda backend: count(backend, number))),
+    "endless": lambda root, number: asyncio.run(on(root, lambda backend: endless(backend, number))),
+    "opens": lambda root, number: asyncio.run(opens(root, number)),
+    "reader": unprivileged,
+    "limited": lambda root, _: asyncio.run(on(root, limited)),
+    "requests": lambda root, number: asyncio.run(on(root, lambda backend: requests(backend, number))),
+    "deaths": lambda root, _: deaths(root, lifetime),
+    "forks": lambda root, _: deaths(root, forking),
+}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    JOBS[sys.argv[1]](Path(sys.argv[2]), int((*sys.argv, "0")[3]))

@@ -1,11 +1,18 @@
 """The backend that keeps JSON files in folders that people can read.
 
-    ROOT/<namespace>/<collection>/<id>/commits.jsonl        a line per revision, which names what there is
-                                      /<log>.jsonl          a line per record
-                                      /blobs/<sha256>       hard links to the blobs that the key refers to
-    ROOT/blobs/<first two hex>/<sha256>                     the blobs of all keys
-    ROOT/.deleted/<sha256>                                  a note for each deleted key
-    ROOT/.work/<token>                                      what is on its way in or out, one folder per process
+    ROOT/<namespace>/<collection>/<id>/commits.jsonl            a line per revision, which names what there is
+                                      /<log>.<revision>.jsonl   a line per record, from the revision that started it
+                                      /blobs/<sha256>           hard links to the blobs that the key refers to
+    ROOT/blobs/<first two hex>/<sha256>                         the blobs of all keys
+    ROOT/.uploads/<sha256>                                      the unfinished uploads of blobs
+    ROOT/.feed/<boot>/<token>                                   what a process told of its commits
+    ROOT/.deleted/<sha256>                                      a note for each deleted key
+    ROOT/.work/<token>                                          what is on its way in or out, one folder per process
+    ROOT/.incarnation                                           a number of which every root has another
+
+A fork has hard links to the log files of its origin and reads of each what there was at the revision that it started
+from; only the origin goes on to write there. The commit file goes back to the oldest revision that can still be read,
+and the log files of all these revisions stay.
 
 What each operation writes, and the syncs it waits for:
 
@@ -13,24 +20,33 @@ What each operation writes, and the syncs it waits for:
     commit, append to a log     the records and a commit line                           1 per log, and 1
     commit, new or shorter log  the records that stay or are new, and a commit line     1 per log, and 2
     commit, new blobs           a link per blob and a commit line                       3
+    commit, a blob less         a line of the whole state, in place of all lines        2
+    commit, after a deletion    the records and a line of the whole state               1 per log, and 3
     commit, first of a key      the records and a line of the whole state               1 per log, and 5
-    commit, every so often      a line of the whole state, in place of all lines        2 where it was 1
+    commit, first, a fork       a link per log file and blob, and the same              1 per log that grows, and 7
+    commit, every so often      the whole state of the oldest kept revision, and the
+                                lines after it, in place of all lines                   2 where it was 1
     delete                      a note, and a line in place of all files                4
     delete, an absent key       nothing; with a request a note and the line             0, with a request 7
     repeat of a request         nothing                                                 3
     put_blob                    the content                                             3
-    read, list, get_blob        nothing                                                 0
+    extend_upload               the piece                                               0
+    finish_upload               a link                                                  3
+    read, list, feed, get_blob  nothing                                                 0
 
-Opening writes nothing but ROOT, so a folder without the permission to write can be read. The first write of each kind
-in a process also makes the folders `.work`, `.deleted` or `blobs` and waits for one sync or two more.
+A commit also writes a line to the feed, of about 200 bytes and the key, and does not wait for it. Opening writes ROOT
+and the incarnation, once; a folder without the permission to write can be read. The first write of each kind in a
+process also makes the folders `.work`, `.uploads`, `.deleted` or `blobs` and waits for one sync or two more.
 
 A request adds about 200 bytes and its id to the commit line, and as much for each request that the ledger keeps to
 the line of the whole state. What stays of a deleted key is such a line, with its revision and its ledger; opening the
-store removes it when it is a week old.
+store removes it when it is a week old. A commit file is at most twice as large as what tells its kept revisions, or
+64 KiB; the feed keeps the last 10,000 commits of each process at least, and 20,000 at most.
 
 The files are for a local file system: it must have hard links, `flock`, and renames that replace, and must tell
 capitals from small letters; elsewhere a key is refused whose id differs from that of another in nothing but these.
 Copies of the folder must keep hard links (`cp -a`, `rsync -aH`, `tar`), since these count the references to blobs.
+Whoever puts a copy back in the place of what was written since removes `.incarnation` from it.
 """
 
 import asyncio
@@ -40,7 +56,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from typing_extensions import override
@@ -52,18 +68,30 @@ from sessionstore_server.backends.base import (
     Backend,
     Change,
     Commit,
+    Feed,
+    Guard,
     Key,
     Listed,
+    ListPosition,
     LogRange,
+    Query,
     Request,
     View,
 )
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.blobs import Blobs, Upload
+from sessionstore_server.backends.file.blobs import Blobs
 from sessionstore_server.backends.file.codec import Base64Codec, RecordCodec
+from sessionstore_server.backends.file.feed import Feeds
+from sessionstore_server.backends.file.feed_writer import FeedWriter
+from sessionstore_server.backends.file.incarnation import incarnation
 from sessionstore_server.backends.file.keys import Keys
+from sessionstore_server.backends.file.lookup import Lookup
+from sessionstore_server.backends.file.reading import Reader
 from sessionstore_server.backends.file.scratch import Scratch
 from sessionstore_server.backends.file.tombstones import KEPT_SECONDS
+from sessionstore_server.backends.file.uploads import Upload, Uploads
+from sessionstore_server.backends.file.writing import Writer
+from sessionstore_server.backends.wakes import Wakes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,15 +113,18 @@ class FileBackend(Backend):
         self._root = root
         self._codec = codec or Base64Codec()
         self._opened: _Disk | None = None
+        self._wakes = Wakes()
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     @override
     async def open(self) -> None:
         self._opened = await asyncio.to_thread(_reported, _Disk, self._root, self._codec)
+        self.incarnation = self._opened.incarnation
 
     @override
     async def aclose(self) -> None:
         disk, self._opened = self._opened, None
+        self._wakes.wake_all()
         if disk:
             await asyncio.to_thread(disk.close)
 
@@ -101,23 +132,37 @@ class FileBackend(Backend):
     async def commit(self, key: Key, change: Change, expected_revision: int | None = None) -> Commit:
         checks.check_key(key)
         change = checks.checked_change(change)
-        async with self._turn(key):
-            return await self._write(self._disk.keys.commit, key, change, expected_revision)
+        return await self._change(self._disk.keys.commit, key, change, expected_revision)
 
     @override
     async def read(
-        self, key: Key, documents: Collection[str] = (), logs: Mapping[str, LogRange] | None = None
+        self,
+        key: Key,
+        documents: Collection[str] = (),
+        logs: Mapping[str, LogRange] | None = None,
+        revision: int | None = None,
     ) -> View | None:
         checks.check_key(key)
-        ranges = checks.checked_ranges(logs)
-        return await self._look(self._disk.keys.read, key, tuple(documents), ranges)
+        names, ranges = tuple(documents), checks.checked_ranges(logs)
+        return await self._look(self._disk.lookup.read, key, lambda reader: reader.at(revision).view(names, ranges))
 
     @override
-    async def delete(self, key: Key, expected_revision: int | None = None, request: Request | None = None) -> bool:
+    async def history(self, key: Key) -> Sequence[Commit]:
+        checks.check_key(key)
+        return await self._look(self._disk.lookup.read, key, Reader.history) or []
+
+    @override
+    async def delete(
+        self,
+        key: Key,
+        expected_revision: int | None = None,
+        request: Request | None = None,
+        guard: Guard | None = None,
+    ) -> bool:
         checks.check_key(key)
         checks.check_request(request)
-        async with self._turn(key):
-            return await self._write(self._disk.keys.delete, key, expected_revision, request)
+        guard = checks.checked_guard(guard)
+        return await self._change(self._disk.keys.delete, key, expected_revision, request, guard)
 
     @override
     async def sweep_deleted(self, min_age_seconds: float) -> int:
@@ -125,11 +170,29 @@ class FileBackend(Backend):
 
     @override
     async def list(
-        self, namespace: str, collection: str, after: str | None, limit: int, *, summarized: bool = True
+        self, namespace: str, collection: str, query: Query, after: ListPosition | None, limit: int
     ) -> Sequence[Listed]:
-        checks.check_part("namespace", namespace)
-        checks.check_part("collection", collection)
-        return await self._look(self._disk.keys.page, namespace, collection, after, limit, summarized)
+        _check_collection(namespace, collection)
+        checks.check_query(query, after)
+        return await self._look(self._disk.lookup.page, namespace, collection, query, after, limit)
+
+    @override
+    async def count(self, namespace: str, collection: str, query: Query) -> int:
+        _check_collection(namespace, collection)
+        checks.check_query(query)
+        return await self._look(self._disk.lookup.count, namespace, collection, query)
+
+    @override
+    async def feed(self, namespace: str, collection: str, position: str | None, limit: int) -> Feed:
+        _check_collection(namespace, collection)
+        if position is None:
+            return Feed([], await self._look(self._disk.feeds.position))
+        return await self._look(self._disk.feeds.after, namespace, collection, position, limit)
+
+    @override
+    async def wait(self, key: Key | None, timeout_seconds: float) -> None:
+        _ = self._disk
+        await self._wakes.wait(key, timeout_seconds)
 
     @override
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
@@ -139,10 +202,25 @@ class FileBackend(Backend):
             await self._write(upload.start)
             async for piece in content:
                 await self._write(upload.add, piece)
-            await self._write(self._disk.blobs.keep, upload, digest)
+            await self._write(self._disk.blobs.keep, upload.folder, upload.name, digest, upload.digest)
         finally:
             # Goes its way even when the caller is cancelled here.
             await asyncio.shield(self._write(upload.discard))
+
+    @override
+    async def extend_upload(self, digest: str, offset: int, piece: bytes) -> int:
+        checks.check_digests("digest", [digest])
+        return await self._write(self._disk.uploads.extend, digest, offset, bytes(piece))
+
+    @override
+    async def upload_size(self, digest: str) -> int:
+        checks.check_digests("digest", [digest])
+        return await self._look(self._disk.uploads.size, digest)
+
+    @override
+    async def finish_upload(self, digest: str) -> None:
+        checks.check_digests("digest", [digest])
+        await self._write(self._disk.uploads.finish, digest)
 
     @override
     async def get_blob(self, digest: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
@@ -159,12 +237,18 @@ class FileBackend(Backend):
             raise DataCorruptionError(str(file.name), f"its content has the digest {hashed.hexdigest()}")
 
     @override
+    async def blob_size(self, digest: str) -> int | None:
+        checks.check_digests("digest", [digest])
+        return await self._look(self._disk.blobs.size, digest)
+
+    @override
     async def missing_blobs(self, digests: Collection[str]) -> set[str]:
         checks.check_digests("digests", digests)
         return await self._look(self._disk.blobs.missing, tuple(digests))
 
     @override
     async def sweep_blobs(self, min_age_seconds: float) -> int:
+        await self._write(self._disk.uploads.sweep, min_age_seconds)
         return await self._write(self._disk.blobs.sweep, min_age_seconds)
 
     @override
@@ -177,9 +261,19 @@ class FileBackend(Backend):
             raise StoreClosedError(self.name)
         return self._opened
 
-    def _turn(self, key: Key) -> asyncio.Lock:
-        """Let the callers for one key wait here, in their order, and not in threads that others need."""
-        return self._turns.setdefault(key, asyncio.Lock())
+    async def _change(self, step: Callable[Concatenate[Key, P], T], key: Key, *args: P.args, **named: P.kwargs) -> T:
+        """Run a step that changes `key`, and wake who waits for it, even if the caller is cancelled meanwhile."""
+        loop = asyncio.get_running_loop()
+
+        def waking() -> T:
+            try:
+                return step(key, *args, **named)
+            finally:
+                loop.call_soon_threadsafe(self._wakes.wake, key)
+
+        # The callers for one key wait here, in their order, and not in threads that others need.
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            return await self._write(waking)
 
     async def _look(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         return await _run(self._disk.readers, partial(step, *args, **named))
@@ -194,9 +288,15 @@ class _Disk:
     def __init__(self, root: Path, codec: RecordCodec) -> None:
         root.mkdir(parents=True, exist_ok=True)
         root = root.resolve()
+        self.incarnation = incarnation(root)
         self.blobs = Blobs(root)
         self.scratch = Scratch(root)
-        self.keys = Keys(root, codec, self.blobs, self.scratch)
+        self.uploads = Uploads(root, self.blobs, self.scratch)
+        self.lookup = Lookup(root, codec)
+        self.feeds = Feeds(root, self.incarnation, self.lookup.revision_of)
+        self._feed_writer = FeedWriter(root)
+        writer = Writer(codec, self.blobs, self._feed_writer)
+        self.keys = Keys(root, self.lookup, writer, self.scratch, self._feed_writer)
         self.keys.sweep_deleted(KEPT_SECONDS)
         self.readers = ThreadPoolExecutor(THREADS, "sessionstore-file-reader")
         self.writers = ThreadPoolExecutor(THREADS, "sessionstore-file-writer")
@@ -205,7 +305,13 @@ class _Disk:
         """Finish what runs, then leave the folder."""
         self.writers.shutdown()
         self.readers.shutdown()
+        self._feed_writer.close()
         self.scratch.close()
+
+
+def _check_collection(namespace: str, collection: str) -> None:
+    checks.check_part("namespace", namespace)
+    checks.check_part("collection", collection)
 
 
 def _piece_stop(position: int, stop: int | None) -> int:

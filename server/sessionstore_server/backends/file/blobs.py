@@ -6,7 +6,6 @@ removing a shared file takes it alone: nobody can link to what is just being rem
 references as the file system allows links to a file (ext4: 65,000).
 """
 
-import hashlib
 import math
 import os
 import re
@@ -16,14 +15,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from threading import Lock
 
 from sessionstore.errors import DataCorruptionError, InvalidArgumentError, StorageError
 from sessionstore_server.backends import checks
 from sessionstore_server.backends.file import files
 from sessionstore_server.backends.file.folder import Area, Folder
 from sessionstore_server.backends.file.names import BLOBS
-from sessionstore_server.backends.file.scratch import token
 
 _BUCKET = re.compile(r"[0-9a-f]{2}")
 
@@ -46,7 +43,15 @@ class Blobs:
 
     def missing(self, digests: Collection[str]) -> set[str]:
         """Return which of these blobs are not stored."""
-        return {digest for digest in digests if not self._has(digest)}
+        return {digest for digest in digests if self.size(digest) is None}
+
+    def size(self, digest: str) -> int | None:
+        """Return the size of a blob, or None when it is not stored."""
+        try:
+            with self._bucket(digest) as bucket:
+                return _regular(bucket, digest).st_size
+        except FileNotFoundError:
+            return None
 
     def link(self, digests: Collection[str], folder: Folder) -> None:
         """Make the key's `folder` refer to these blobs, durably.
@@ -73,18 +78,30 @@ class Blobs:
                 with suppress(FileNotFoundError), blobs.folder(digest[:2]) as bucket:
                     _remove_unused(bucket, digest, math.inf)
 
-    def keep(self, upload: "Upload", digest: str) -> None:
-        """Store what was uploaded. Errors: InvalidArgumentError when it has another digest."""
-        if upload.digest != digest:
-            raise InvalidArgumentError("digest", f"is {digest}, but the content has {upload.digest}")
-        upload.sync()
+    def keep(self, folder: Folder, name: str, digest: str, actual: str) -> None:
+        """Store a file, whose content has the digest `actual`, as a blob; it keeps its own name, too.
+
+        Errors: InvalidArgumentError when it was to have another one.
+        """
+        if actual != digest:
+            raise InvalidArgumentError("digest", f"is {digest}, but the content has {actual}")
+        files.sync(folder, name)
         self._area.make().close()
         with self._locked(shared=True) as blobs, blobs.make_folder(digest[:2]) as bucket:
             try:
-                upload.folder.link(upload.name, bucket, digest)
+                folder.link(name, bucket, digest)
             except FileExistsError:
                 _touch(bucket, digest)
             bucket.sync()
+
+    def renew(self, digest: str) -> bool:
+        """Let a blob count as put just now; return False when it is not stored."""
+        try:
+            with self._locked(shared=True) as blobs, blobs.folder(digest[:2]) as bucket:
+                _touch(bucket, digest)
+        except FileNotFoundError:
+            return False
+        return True
 
     def sweep(self, min_age_seconds: float) -> int:
         """Remove blobs to which nothing refers and that were last put so long ago; return how many."""
@@ -101,14 +118,6 @@ class Blobs:
         with self._locked() as blobs, blobs.folder(name) as bucket:
             return sum(_remove_unused(bucket, digest, latest) for digest in bucket.names() if checks.is_digest(digest))
 
-    def _has(self, digest: str) -> bool:
-        try:
-            with self._bucket(digest) as bucket:
-                _regular(bucket, digest)
-        except FileNotFoundError:
-            return False
-        return True
-
     @contextmanager
     def _locked(self, *, shared: bool = False) -> Iterator[Folder]:
         with self._area.open() as blobs:
@@ -119,50 +128,6 @@ class Blobs:
     def _bucket(self, digest: str) -> Iterator[Folder]:
         with self._area.open() as blobs, blobs.folder(digest[:2]) as bucket:
             yield bucket
-
-
-class Upload:
-    """A blob on its way in: a file in the scratch folder, from `start` to `discard`.
-
-    When the caller is cancelled a step may still run in its thread, or even begin: whenever `discard` comes, nothing
-    is left when both have ended.
-    """
-
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-        self.name = token()
-        self._hash = hashlib.sha256()
-        self._lock = Lock()
-        self._is_discarded = False
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of what came so far."""
-        return self._hash.hexdigest()
-
-    def start(self) -> None:
-        """Make the file."""
-        with self._lock:
-            if not self._is_discarded:
-                with self.folder.file(self.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL):
-                    pass
-
-    def add(self, piece: bytes) -> None:
-        """Write the next piece."""
-        self._hash.update(piece)
-        with self.folder.file(self.name, os.O_WRONLY) as descriptor:
-            files.write_at(descriptor, piece, os.fstat(descriptor).st_size)
-
-    def sync(self) -> None:
-        """Make the content durable."""
-        with self.folder.file(self.name, os.O_WRONLY) as descriptor:
-            os.fsync(descriptor)
-
-    def discard(self) -> None:
-        """Remove the scratch file; a blob that was kept has its own name."""
-        with self._lock, suppress(FileNotFoundError):
-            self._is_discarded = True
-            self.folder.remove(self.name)
 
 
 def links_of(folder: Folder) -> set[str]:

@@ -11,17 +11,17 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sessionstore.errors import DataCorruptionError
+from sessionstore.errors import DataCorruptionError, RevisionNotKeptError
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.file import files
 from sessionstore_server.backends.file.folder import Folder
 from sessionstore_server.backends.file.lines import SEAL_BYTES, entry_of, line_of
 from sessionstore_server.backends.file.names import COMMITS
-from sessionstore_server.backends.file.state import Entry, Position, State
+from sessionstore_server.backends.file.state import Entry, Kept, Position, State
 
 COMPACT_ABOVE_BYTES = 64 * 1024
-COMPACT_ABOVE_RATIO = 4
-"""A commit file is written anew when it is larger than the first, and so many times what its last state needs."""
+COMPACT_ABOVE_RATIO = 2
+"""A commit file is written anew when it is larger than the first, and so many times what its kept revisions need."""
 
 NEW_COMMITS = "commits.new"
 """The new file until it takes the place of the old one."""
@@ -61,17 +61,36 @@ def owner(folder: Folder) -> Key:
     return key
 
 
+def past(folder: Folder, present: State, revision: int) -> State:
+    """Return the state at a kept revision. Errors: as `read`, and RevisionNotKeptError."""
+    if all(kept.commit.revision != revision for kept in present.kept):
+        raise RevisionNotKeptError(present.key.id, revision)
+    if revision == present.revision:
+        return present
+    with _file(folder) as descriptor:
+        lines, _ = _parted(files.read_at(descriptor, 0, os.fstat(descriptor).st_size))
+    state = State(present.key)
+    for line in lines:
+        _apply(folder, state, line)
+        if state.revision == revision:
+            return state
+    # Another process has written the file anew meanwhile.
+    raise RevisionNotKeptError(present.key.id, revision)
+
+
 def write(folder: Folder, state: State, entry: Entry) -> State:
     """Make `entry` the next revision, durably, and return the state after it.
 
-    The first commit, one that finds the file grown too large, and a deletion, which must leave nothing of what was
-    there before, write the whole state into a new file.
+    A commit that starts the history, and a deletion, leave nothing of what was there before: they write the whole
+    state into a new file. A file that has grown too large is written anew from the oldest kept revision on.
     """
     line = line_of(entry)
     after = state.copy()
     after.apply(entry, _after_line(state.position, line))
-    if not state.revision or not after.exists or _is_too_large(after):
-        return _replace(folder, after)
+    if len(after.kept) < 2:
+        return _replace(folder, after.key, line_of(after.whole()))
+    if _is_too_large(after):
+        return _replace(folder, after.key, _kept_lines(folder, after.kept[0], state) + line)
     files.append(folder, COMMITS, state.position.end, line)
     return after
 
@@ -99,14 +118,18 @@ def _extended(folder: Folder, state: State, data: bytes) -> State:
         return state
     after = state.copy()
     for line in lines:
-        try:
-            after.apply(entry_of(line, _location(folder)), _after_line(after.position, line))
-        except (ValueError, RecursionError) as error:
-            raise _damaged(folder, after.position.lines + 1, error) from error
+        _apply(folder, after, line)
     after.torn_bytes = len(torn)
     if torn:
         _report_torn(folder, len(torn))
     return after
+
+
+def _apply(folder: Folder, state: State, line: bytes) -> None:
+    try:
+        state.apply(entry_of(line, _location(folder)), _after_line(state.position, line))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, state.position.lines + 1, error) from error
 
 
 def _parted(data: bytes) -> tuple[list[bytes], bytes]:
@@ -130,20 +153,23 @@ def _after_line(position: Position, line: bytes) -> Position:
 
 def _is_too_large(state: State) -> bool:
     size = state.position.end
-    return size > COMPACT_ABOVE_BYTES and size > COMPACT_ABOVE_RATIO * state.live_bytes()
+    needed = state.live_bytes() + size - state.kept[0].end
+    return size > COMPACT_ABOVE_BYTES and size > COMPACT_ABOVE_RATIO * needed
 
 
-def _replace(folder: Folder, state: State) -> State:
-    whole = state.whole()
-    line = line_of(whole)
-    files.create(folder, NEW_COMMITS, line)
+def _kept_lines(folder: Folder, oldest: Kept, state: State) -> bytes:
+    """Return what tells the revisions from `oldest` to that of `state`: a line of the whole state, and the rest."""
+    whole = past(folder, state, oldest.commit.revision).whole()
+    return line_of(whole) + files.read(folder, COMMITS, oldest.end, state.position.end)
+
+
+def _replace(folder: Folder, key: Key, data: bytes) -> State:
+    files.create(folder, NEW_COMMITS, data)
     inode = folder.stat(NEW_COMMITS).st_ino
     _clear_place(folder)
     folder.rename(NEW_COMMITS, folder, COMMITS)
     folder.sync()
-    written = State(state.key)
-    written.apply(whole, _after_line(Position(inode), line))
-    return written
+    return _extended(folder, State(key, position=Position(inode)), data)
 
 
 def _clear_place(folder: Folder) -> None:

@@ -11,9 +11,14 @@ _logger = logging.getLogger(__name__)
 
 
 def create(folder: Folder, name: str, data: bytes) -> None:
-    """Write a new file and sync it, or leave none; its name is durable only when the folder is synced."""
+    """Write a new file and sync it, or leave none; its name is durable only when the folder is synced.
+
+    A file that has the name already is another's by a second name, perhaps, and not written.
+    """
+    with suppress(FileNotFoundError):
+        folder.remove(name)
     try:
-        with folder.file(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+        with folder.file(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
             write_at(descriptor, data, 0)
             os.fsync(descriptor)
     except StorageError:

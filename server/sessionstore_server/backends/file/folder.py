@@ -89,6 +89,14 @@ class Folder:
         with storage_errors(self.path / name):
             return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
+    def has(self, name: str) -> bool:
+        """Tell whether anything has this name."""
+        try:
+            self.stat(name)
+        except FileNotFoundError:
+            return False
+        return True
+
     def holds(self, folder: "Folder") -> bool:
         """Tell whether the open `folder` still is the one that has its name here."""
         try:
@@ -96,16 +104,10 @@ class Folder:
         except FileNotFoundError:
             return False
 
-    def rename(self, name: str, target: "Folder", new_name: str) -> bool:
-        """Move a file or folder; return False when a folder that is not empty has the new name."""
-        try:
-            with storage_errors(target.path / new_name):
-                os.rename(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=target.descriptor)
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                return False
-            raise
-        return True
+    def rename(self, name: str, target: "Folder", new_name: str) -> None:
+        """Move a file or folder; only a file or an empty folder is replaced."""
+        with storage_errors(target.path / new_name):
+            os.rename(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=target.descriptor)
 
     def link(self, name: str, target: "Folder", new_name: str) -> None:
         """Give a file of this folder a second name. Errors: FileExistsError, FileNotFoundError."""
@@ -114,7 +116,7 @@ class Folder:
             with storage_errors(path):
                 os.link(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=target.descriptor, follow_symlinks=False)
         except StorageError as error:
-            problem = f"no hard link could be made, which blobs need ({error.problem})"
+            problem = f"no hard link could be made, which blobs and forks need ({error.problem})"
             raise StorageError(str(path), problem) from error
 
     def remove(self, name: str) -> None:
@@ -143,6 +145,15 @@ class Folder:
                 problem = f"another process holds the lock of this folder for more than {LOCK_SECONDS:g} seconds"
                 raise StorageError(str(self.path), f"{problem}: see whether it hangs, then try again")
             time.sleep(_PAUSE_SECONDS)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of this folder for as long as the block takes."""
+        self.lock()
+        try:
+            yield
+        finally:
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
     def try_lock(self, *, shared: bool = False) -> bool:
         """Take the lock of this folder unless somebody else holds it."""

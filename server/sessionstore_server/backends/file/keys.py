@@ -1,62 +1,70 @@
-"""The keys of a root: `ROOT/<namespace>/<collection>/<id>`, a folder each.
+"""Changing the keys of a root: `ROOT/<namespace>/<collection>/<id>`, a folder each.
 
 The folder of a key appears whole, by a rename out of the scratch folder. When the key is deleted it stays, emptied,
 until it is swept: then it goes whole, by a rename back into the scratch folder. Whoever changes a key holds the lock
-of its folder; readers hold none. What a reader finds damaged may have been changed under its hands, so only what is
-found damaged twice, in the same way, is.
+of its folder, and shares that of another key when the change depends on it, until the commit is durable. Nobody waits
+in a circle: a key that guards others has no guard itself, and what a fork starts from exists while the fork does not.
 """
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from sessionstore.errors import DataCorruptionError, SessionStoreError
+from sessionstore.errors import (
+    DataCorruptionError,
+    RevisionConflictError,
+    RevisionNotKeptError,
+    SessionStoreError,
+)
 from sessionstore_server.backends import checks, ledger
-from sessionstore_server.backends.base import Change, Commit, Key, Listed, LogRange, Request, View
+from sessionstore_server.backends.base import Change, Commit, FeedEntry, Guard, GuardError, Key, Origin, Request
 from sessionstore_server.backends.file import commits
-from sessionstore_server.backends.file.blobs import Blobs
-from sessionstore_server.backends.file.cache import StateCache
-from sessionstore_server.backends.file.codec import RecordCodec
+from sessionstore_server.backends.file.feed_writer import FeedWriter
 from sessionstore_server.backends.file.folder import Folder
-from sessionstore_server.backends.file.names import folder_name, is_hashed, text_of
-from sessionstore_server.backends.file.reading import Reader
+from sessionstore_server.backends.file.lookup import Lookup
+from sessionstore_server.backends.file.names import folder_name
 from sessionstore_server.backends.file.scratch import Scratch, token
-from sessionstore_server.backends.file.state import Position, State
+from sessionstore_server.backends.file.state import State
 from sessionstore_server.backends.file.tombstones import Tombstones
-from sessionstore_server.backends.file.writing import Writer, remove_leftovers
+from sessionstore_server.backends.file.writing import Source, Writer, remove_leftovers
 
 T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
 
-class Keys:
-    """The operations on keys; each blocks, and may run in any thread."""
+class _Held(NamedTuple):
+    """What the one who changes a key holds, until the change is durable."""
 
-    def __init__(self, root: Path, codec: RecordCodec, blobs: Blobs, scratch: Scratch) -> None:
+    folder: Folder
+    state: State
+    others: ExitStack
+    """The folders of other keys, which must not change meanwhile."""
+
+
+class Keys:
+    """The operations that change keys; each blocks, and may run in any thread."""
+
+    def __init__(self, root: Path, lookup: Lookup, writer: Writer, scratch: Scratch, feed: FeedWriter) -> None:
         self._root = root
-        self._codec = codec
+        self._lookup = lookup
         self._scratch = scratch
-        self._writer = Writer(codec, blobs)
+        self._feed = feed
+        self._writer = writer
         self._tombstones = Tombstones(root, scratch)
-        self._cache = StateCache()
 
     def commit(self, key: Key, change: Change, expected: int | None) -> Commit:
         """See `Backend.commit`."""
-        return self._alone(key, lambda folder, state: self._commit(folder, state, change, expected))
+        return self._alone(key, lambda held: self._commit(held, change, expected))
 
-    def read(self, key: Key, documents: Collection[str], ranges: Mapping[str, LogRange]) -> View | None:
-        """See `Backend.read`."""
-        return self._read(key, lambda reader: reader.view(documents, ranges))
-
-    def delete(self, key: Key, expected: int | None, request: Request | None) -> bool:
+    def delete(self, key: Key, expected: int | None, request: Request | None, guard: Guard | None) -> bool:
         """See `Backend.delete`."""
         return self._alone(
             key,
-            lambda folder, state: self._delete(folder, state, expected, request),
+            lambda held: self._delete(held, expected, request, guard),
             even_damaged=expected is None,
         )
 
@@ -65,20 +73,7 @@ class Keys:
         latest = time.time() - min_age_seconds
         return sum(self._sweep(key, latest) for key in self._tombstones.keys(latest))
 
-    def page(self, namespace: str, collection: str, after: str | None, limit: int, summarized: bool) -> list[Listed]:
-        """See `Backend.list`."""
-        page: list[Listed] = []
-        # Text compares by code point, which is the order of its UTF-8 bytes.
-        for id_ in sorted(self._ids(namespace, collection)):
-            if len(page) >= limit:
-                break
-            if after is not None and id_ <= after:
-                continue
-            if listed := self._listed(Key(namespace, collection, id_), summarized):
-                page.append(listed)
-        return page
-
-    def _alone(self, key: Key, step: Callable[[Folder, State], tuple[State, T]], *, even_damaged: bool = False) -> T:
+    def _alone(self, key: Key, step: Callable[[_Held], tuple[State, T]], *, even_damaged: bool = False) -> T:
         """Return the result of a step that changes a key, alone among all who change it.
 
         The step gets the folder of the key and its present state, and returns the state after it and its result. When
@@ -86,41 +81,78 @@ class Keys:
         """
         self._scratch.folder()
         while True:
-            with self._folder(key, lock=True) as folder:
+            with ExitStack() as others, self._lookup.folder(key, lock=True) as folder:
                 if folder is not None:
-                    state, result = step(folder, self._present(folder, key, even_damaged=even_damaged))
-                    self._cache.put(state)
+                    present = self._present(folder, key, even_damaged=even_damaged)
+                    state, result = step(_Held(folder, present, others))
+                    self._lookup.cache.put(state)
                     return result
-            with self._scratch.new_folder() as folder:
-                state, result = step(folder, State(key))
+            with ExitStack() as others, self._scratch.new_folder() as folder:
+                state, result = step(_Held(folder, State(key), others))
                 # Another process may have made the key meanwhile.
-                if not state.revision or self._place(folder, key):
+                if not state.revision or self._place(folder, state):
                     return result
 
-    def _commit(self, folder: Folder, state: State, change: Change, expected: int | None) -> tuple[State, Commit]:
+    def _commit(self, held: _Held, change: Change, expected: int | None) -> tuple[State, Commit]:
+        state = held.state
         if past := ledger.past_commit(state.answers, change.request):
-            self._settle(folder, state.key)
+            self._settle(held.folder, state.key)
             return state, past
         checks.check_revision(state.key, expected, state.present_revision)
-        after = self._writer.write(folder, state, change)
+        self._check_guard(held, change.guard)
+        source = self._source(held, change.origin) if change.origin else None
+        after = self._writer.write(held.folder, state, change, source)
         return after, Commit(after.revision, after.commit_time)
 
     def _delete(
-        self, folder: Folder, state: State, expected: int | None, request: Request | None
+        self, held: _Held, expected: int | None, request: Request | None, guard: Guard | None
     ) -> tuple[State, bool]:
+        state = held.state
         past = ledger.past_deletion(state.answers, request)
         if past is not None:
-            self._settle(folder, state.key)
+            self._settle(held.folder, state.key)
             return state, past
         checks.check_revision(state.key, expected, state.present_revision)
+        self._check_guard(held, guard)
         if not state.exists and request is None:
             return state, False
         self._tombstones.add(state.key)
-        return self._writer.delete(folder, state, request), state.exists
+        return self._writer.delete(held.folder, state, request), state.exists
+
+    def _check_guard(self, held: _Held, guard: Guard | None) -> None:
+        """Keep what the guard asks for as it is, if it holds. Errors: GuardError."""
+        if guard is None:
+            return
+        is_own = guard.key == held.state.key
+        found = (held.folder, held.state) if is_own else self._keep_still(held, guard.key)
+        if found is None or guard.document not in found[1].documents:
+            raise GuardError
+        if self._lookup.reader(*found).document(guard.document) != guard.record:
+            raise GuardError
+
+    def _source(self, held: _Held, origin: Origin) -> Source:
+        """Return what a fork starts from, kept as it is and durable."""
+        if held.state.exists:
+            raise RevisionConflictError(held.state.key.id, 0, held.state.revision)
+        # Who waits for a key that is absent as well might be waited for.
+        exists = self._lookup.read(origin.key, lambda reader: reader.state.exists)
+        found = self._keep_still(held, origin.key) if exists else None
+        if found is None:
+            raise RevisionNotKeptError(origin.key.id, origin.revision)
+        folder, present = found
+        state = commits.past(folder, present, origin.revision)
+        # A revision that a power cut takes back would take the ends of the shared files with it.
+        commits.settle(folder)
+        return Source(folder, state)
+
+    def _keep_still(self, held: _Held, key: Key) -> tuple[Folder, State] | None:
+        """Keep another key from being changed; None when it was never made."""
+        folder = held.others.enter_context(self._lookup.folder(key, shared=True))
+        return None if folder is None else (folder, self._lookup.state(folder, key))
 
     def _present(self, folder: Folder, key: Key, *, even_damaged: bool) -> State:
         try:
-            state = commits.read(folder, key, self._cache.get(key))
+            state = self._lookup.state(folder, key)
         except DataCorruptionError:
             if not even_damaged or _is_of_another(folder, key):
                 raise
@@ -129,29 +161,34 @@ class Keys:
         remove_leftovers(folder, state)
         return state
 
-    def _place(self, folder: Folder, key: Key) -> bool:
+    def _place(self, folder: Folder, state: State) -> bool:
         """Move a finished folder to where its key belongs, or return False when there is one already."""
+        key, name = state.key, folder_name(state.key.id)
+        told = FeedEntry(key.id, state.revision, state.commit_time, deleted=not state.exists)
         with (
             Folder.open_root(self._root) as root,
             root.make_folder(folder_name(key.namespace)) as namespace,
             namespace.make_folder(folder_name(key.collection)) as collection,
         ):
-            is_placed = self._scratch.folder().rename(folder.path.name, collection, folder_name(key.id))
-            if is_placed:
-                collection.sync()
-            return is_placed
+            with collection.locked():
+                if collection.has(name):
+                    return False
+                with self._feed.telling(key, told):
+                    self._scratch.folder().rename(folder.path.name, collection, name)
+            collection.sync()
+        return True
 
     def _settle(self, folder: Folder, key: Key) -> None:
         """Make the commit of a request durable, since whoever wrote it may have been killed before it was."""
         commits.settle(folder)
-        with self._collection(key.namespace, key.collection) as collection:
+        with self._lookup.collection(key.namespace, key.collection) as collection:
             collection.sync()
 
     def _sweep(self, key: Key, latest: float) -> bool:
         """Remove what is left of a key, if it was deleted so long ago; tell whether that was so."""
         try:
-            with self._folder(key, lock=True) as folder:
-                state = commits.read(folder, key, self._cache.get(key)) if folder else State(key)
+            with self._lookup.folder(key, lock=True) as folder:
+                state = self._lookup.state(folder, key) if folder else State(key)
                 is_tombstone = folder is not None and not state.exists
                 if is_tombstone and state.commit_time.timestamp() > latest:
                     return False
@@ -166,76 +203,11 @@ class Keys:
     def _remove(self, key: Key) -> None:
         """Take the folder of a key away; once it is out of sight a failure only leaves work for the next process."""
         trash = token()
-        with self._collection(key.namespace, key.collection) as collection:
+        with self._lookup.collection(key.namespace, key.collection) as collection:
             collection.rename(folder_name(key.id), self._scratch.folder(), trash)
             collection.sync()
-        self._cache.forget(key)
+        self._lookup.cache.forget(key)
         self._scratch.discard(trash)
-
-    def _read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
-        """Return what `use` finds at one revision of a key, or None when the key is absent."""
-        before: tuple[DataCorruptionError, Position] | None = None
-        while True:
-            position = Position()
-            try:
-                with self._folder(key) as folder:
-                    if folder is None:
-                        return None
-                    known = self._cache.get(key)
-                    state = commits.read(folder, key, known)
-                    position = state.position
-                    if state is not known:
-                        self._cache.put(state)
-                    return use(Reader(self._codec, folder, state)) if state.exists else None
-            except DataCorruptionError as error:
-                if before == (error, position):
-                    raise
-                before = (error, position)
-
-    def _listed(self, key: Key, summarized: bool) -> Listed | None:
-        try:
-            return self._read(key, lambda reader: reader.listed(summarized))
-        except SessionStoreError as error:
-            return Listed(key.id, 0, b"", damage=str(error)) if summarized else None
-
-    def _ids(self, namespace: str, collection: str) -> list[str]:
-        try:
-            with self._collection(namespace, collection) as folder:
-                ids = [_id_of(folder, name) for name in folder.names()]
-        except FileNotFoundError:
-            return []
-        return [id_ for id_ in ids if id_ is not None]
-
-    @contextmanager
-    def _folder(self, key: Key, *, lock: bool = False) -> Iterator[Folder | None]:
-        """Open the folder of a key, if there is one; with `lock`, alone among all who change the key."""
-        with ExitStack() as stack:
-            folder = None
-            with suppress(FileNotFoundError):
-                collection = stack.enter_context(self._collection(key.namespace, key.collection))
-                opened = _locked if lock else Folder.folder
-                folder = stack.enter_context(opened(collection, folder_name(key.id)))
-            yield folder
-
-    @contextmanager
-    def _collection(self, namespace: str, collection: str) -> Iterator[Folder]:
-        with (
-            Folder.open_root(self._root) as root,
-            root.folder(folder_name(namespace)) as outer,
-            outer.folder(folder_name(collection)) as inner,
-        ):
-            yield inner
-
-
-def _locked(collection: Folder, name: str) -> Folder:
-    while True:
-        with ExitStack() as stack:
-            folder = stack.enter_context(collection.folder(name))
-            folder.lock()
-            # Whoever held the lock may have swept the key, and another may have made it again.
-            if collection.holds(folder):
-                stack.pop_all()
-                return folder
 
 
 def _is_of_another(folder: Folder, key: Key) -> bool:
@@ -243,19 +215,3 @@ def _is_of_another(folder: Folder, key: Key) -> bool:
         return commits.owner(folder) != key
     except DataCorruptionError:
         return False
-
-
-def _id_of(collection: Folder, name: str) -> str | None:
-    """Return the id of the key whose folder has this name, or None, reported, when it cannot be told."""
-    id_ = text_of(name)
-    if id_ is None and is_hashed(name):
-        try:
-            with collection.folder(name) as folder:
-                id_ = commits.owner(folder).id
-        except (SessionStoreError, FileNotFoundError) as error:
-            _logger.warning("left a key out of a list: %s", error)
-            return None
-    if id_ is None or folder_name(id_) != name:
-        _logger.warning("not the folder of a key: %s", collection.path / name)
-        return None
-    return id_

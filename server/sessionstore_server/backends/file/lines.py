@@ -13,7 +13,7 @@ from typing import NotRequired, TypedDict
 
 from sessionstore.errors import UnsupportedVersionError
 from sessionstore_server.backends.base import Commit, Key
-from sessionstore_server.backends.file.state import Entry, Log, Mark
+from sessionstore_server.backends.file.state import Entry, Log, Mark, Segment
 from sessionstore_server.backends.ledger import Answer
 
 VERSION = 1
@@ -28,11 +28,16 @@ class _MarkMembers(TypedDict):
     crc32: str
 
 
-class _LogMembers(TypedDict):
+class _SegmentMembers(TypedDict):
     file: str
     end: _MarkMembers
-    shortened_at: int
     marks: NotRequired[list[_MarkMembers]]
+    shared: NotRequired[bool]
+
+
+class _LogMembers(TypedDict):
+    segments: list[_SegmentMembers]
+    shortened_at: int
 
 
 class _AnswerMembers(TypedDict):
@@ -62,6 +67,8 @@ def line_of(entry: Entry) -> bytes:
     members |= {name: text for name, text in changes.items() if text not in ("{}", "[]")}
     if entry.summary is not None:
         members["summary"] = entry.summary
+    if entry.attributes:
+        members["attributes"] = _json(entry.attributes)
     if entry.blobs is not None:
         members["blobs"] = _json(sorted(entry.blobs))
     return sealed(_object(members)[:-1].encode())
@@ -98,6 +105,7 @@ def _entry(members: Mapping[str, str]) -> Entry:
         logs={name: _log(log) for name, log in logs.items()},
         removed_logs=tuple(json.loads(members.get("removed_logs", "[]"))),
         summary=members.get("summary"),
+        attributes=json.loads(members.get("attributes", "{}")),
         blobs=frozenset(json.loads(members["blobs"])) if "blobs" in members else None,
         key=Key(*json.loads(members["key"])) if "key" in members else None,
         deleted=members.get("deleted") == "true",
@@ -106,16 +114,26 @@ def _entry(members: Mapping[str, str]) -> Entry:
 
 
 def _log(members: _LogMembers) -> Log:
-    if "/" in members["file"]:
-        raise ValueError("a log outside of its folder")
-    marks = tuple(_mark(mark) for mark in members.get("marks", ()))
-    return Log(members["file"], _mark(members["end"]), members["shortened_at"], marks)
+    return Log(tuple(map(_segment, members["segments"])), members["shortened_at"])
 
 
 def _log_members(log: Log) -> _LogMembers:
-    members: _LogMembers = {"file": log.file, "end": _mark_members(log.end), "shortened_at": log.shortened_at}
-    if log.marks:
-        members["marks"] = [_mark_members(mark) for mark in log.marks]
+    return {"segments": list(map(_segment_members, log.segments)), "shortened_at": log.shortened_at}
+
+
+def _segment(members: _SegmentMembers) -> Segment:
+    if "/" in members["file"]:
+        raise ValueError("a log outside of its folder")
+    marks = tuple(map(_mark, members.get("marks", ())))
+    return Segment(members["file"], _mark(members["end"]), marks, members.get("shared", False))
+
+
+def _segment_members(segment: Segment) -> _SegmentMembers:
+    members: _SegmentMembers = {"file": segment.file, "end": _mark_members(segment.end)}
+    if segment.marks:
+        members["marks"] = list(map(_mark_members, segment.marks))
+    if segment.shared:
+        members["shared"] = True
     return members
 
 

@@ -10,14 +10,14 @@ import re
 from urllib.parse import unquote_to_bytes
 
 MAX_NAME_BYTES = 200
-"""The longest encoded name; file systems take 255 bytes, and logs add a generation and a suffix."""
+"""The longest encoded name; file systems take 255 bytes, and logs add a revision and a suffix."""
 
 COMMITS = "commits.jsonl"
 BLOBS = "blobs"
 
 # A dot at an end could hide a file or mean a folder. `blobs` is a folder of our own beside the namespaces.
 _NOT_IN_FOLDER = re.compile(rb"[^A-Za-z0-9_.-]|^\.|\.\Z|^b(?=lobs\Z)", re.IGNORECASE)
-# Without capitals no two logs meet on a file system that ignores case; a dot begins the generation.
+# Without capitals no two logs meet on a file system that ignores case; a dot begins the revision.
 _NOT_IN_LOG = re.compile(rb"[^a-z0-9_-]|^c(?=ommits\Z)")
 
 
@@ -40,15 +40,14 @@ def is_hashed(folder: str) -> bool:
     return folder.startswith("~")
 
 
-def log_file(name: str) -> str:
-    """Return the name of the first file of a log."""
-    return f"{_encoded(name, _NOT_IN_LOG)}.jsonl"
+def log_file(name: str, revision: int) -> str:
+    """Return the name of the file that a log starts at a revision; no two have the same."""
+    return f"{_encoded(name, _NOT_IN_LOG)}.{revision}.jsonl"
 
 
-def next_generation(file: str) -> str:
-    """Return the name of the file that takes over from the log file `file`."""
-    stem, *generation = file.removesuffix(".jsonl").split(".")
-    return f"{stem}.{int(generation[0]) + 1 if generation else 2}.jsonl"
+def shared_file(name: str, revision: int, number: int) -> str:
+    """Return the name of a file that a fork shares: the one with this number, of those that its log starts from."""
+    return f"{_encoded(name, _NOT_IN_LOG)}.{revision}-{number}.jsonl"
 
 
 def _encoded(text: str, not_kept: re.Pattern[bytes]) -> str:

@@ -2,43 +2,53 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sessionstore.errors import StorageError
 from sessionstore_server.backends import checks, ledger
-from sessionstore_server.backends.base import Change, Commit, Key, Request, Splice
+from sessionstore_server.backends.base import Change, Commit, FeedEntry, Key, Request, Splice
 from sessionstore_server.backends.file import commits, logs
 from sessionstore_server.backends.file.blobs import Blobs, links_of
 from sessionstore_server.backends.file.codec import RecordCodec
+from sessionstore_server.backends.file.feed_writer import FeedWriter
 from sessionstore_server.backends.file.folder import Folder
 from sessionstore_server.backends.file.names import BLOBS, COMMITS
-from sessionstore_server.backends.file.state import Entry, Log, State
+from sessionstore_server.backends.file.state import Entry, Log, State, files_of
 
 _logger = logging.getLogger(__name__)
+
+
+class Source(NamedTuple):
+    """What a fork starts from; the caller holds its lock."""
+
+    folder: Folder
+    state: State
 
 
 class Writer:
     """Writes changes into the folder of a key, for a caller who holds its lock."""
 
-    def __init__(self, codec: RecordCodec, blobs: Blobs) -> None:
+    def __init__(self, codec: RecordCodec, blobs: Blobs, feed: FeedWriter) -> None:
         self._codec = codec
         self._blobs = blobs
+        self._feed = feed
 
-    def write(self, folder: Folder, state: State, change: Change) -> State:
+    def write(self, folder: Folder, state: State, change: Change, source: Source | None) -> State:
         """Apply `change` to `state` and return the state after it; after an error `state` still is the present one."""
-        added = (change.blobs or frozenset()) - state.blobs
+        base = _forked(state, source.state) if source else state
+        kept = _kept_records(base, change)
+        added = (base.blobs if change.blobs is None else change.blobs) - state.blobs
         if missing := self._blobs.missing(added):
             raise checks.unknown_blobs(missing)
-        kept = _kept_records(state, change)
-        entry = self._entry(state, change, self._spliced(folder, state, change.logs, kept))
+        if source:
+            _share_logs(source, folder, base)
+        entry = self._entry(base, change, self._spliced(folder, base, change.logs, kept))
         if added:
             self._blobs.link(added, folder)
-        # The folder of a new key is synced as a whole, before it comes in sight.
-        if state.revision and not _files(state) >= {log.file for log in entry.logs.values()}:
-            folder.sync()
-        after = commits.write(folder, state, entry)
-        self._remove_dropped(folder, after)
-        return after
+        return self._committed(folder, base, entry)
 
     def delete(self, folder: Folder, state: State, request: Request | None) -> State:
         """Leave of the key only its revision and its ledger; return the state after it.
@@ -53,7 +63,16 @@ class Writer:
             deleted=True,
             answers=ledger.answer_to(request, commit, existed=state.exists),
         )
-        after = commits.write(folder, state, entry)
+        return self._committed(folder, state, entry)
+
+    def _committed(self, folder: Folder, state: State, entry: Entry) -> State:
+        # The folder of a new key is synced and told of as a whole, when it comes in sight.
+        is_new = not state.revision
+        if not is_new and not files_of({**state.logs, **entry.logs}) <= state.files:
+            folder.sync()
+        told = FeedEntry(state.key.id, entry.revision, entry.commit_time, entry.deleted)
+        with nullcontext() if is_new else self._feed.telling(state.key, told):
+            after = commits.write(folder, state, entry)
         self._remove_dropped(folder, after)
         return after
 
@@ -70,7 +89,8 @@ class Writer:
             removed_documents=tuple(checks.removed(state.documents, change.documents)),
             logs=spliced,
             removed_logs=tuple(checks.removed(state.logs, change.logs)),
-            summary=None if change.summary is None else self._json(state, "summary", change.summary).decode(),
+            summary=self._json(state, "summary", change.summary.record).decode() if change.summary else None,
+            attributes=change.summary.attributes if change.summary else {},
             blobs=change.blobs if change.blobs != state.blobs else None,
             key=_new_key(state),
             answers=ledger.answer_to(change.request, commit),
@@ -117,24 +137,41 @@ def _removed(folder: Folder, name: str) -> None:
     _logger.warning("removed what an interrupted commit left: %s", path, extra={"path": path})
 
 
+def _forked(state: State, origin: State) -> State:
+    """Return what the change of an absent key, which is at `state`, is applied to when it starts from `origin`."""
+    revision = state.revision + 1
+    return replace(
+        state,
+        answers=dict(state.answers),
+        documents=dict(origin.documents),
+        logs={name: logs.forked(name, log, revision) for name, log in origin.logs.items()},
+        summary=origin.summary,
+        blobs=origin.blobs,
+    )
+
+
+def _share_logs(source: Source, folder: Folder, fork: State) -> None:
+    for name, log in fork.logs.items():
+        logs.share(source.folder, source.state.logs[name], folder, log)
+
+
 def _kept_records(state: State, change: Change) -> dict[str, int]:
     kept = {}
     for name, splice in change.logs.items():
         if splice is not None:
             log = state.logs.get(name)
-            length = log.end.records if log else 0
+            length = log.length if log else 0
             checks.check_base(state.key, name, splice, length, log.shortened_at if log else None, state.revision)
             kept[name] = checks.kept_records(name, splice, length)
     return kept
 
 
 def _written(folder: Folder, state: State, name: str, keep: int, lines: list[bytes]) -> Log:
-    log, revision = state.logs.get(name), state.revision + 1
-    if log is None:
-        return logs.create(folder, name, lines, revision)
-    if keep == log.end.records:
-        return logs.append(folder, log, lines)
-    return logs.shorten(folder, log, keep, lines, revision)
+    revision = state.revision + 1
+    log = state.logs.get(name) or Log(shortened_at=revision)
+    if keep == log.length:
+        return logs.append(folder, name, log, lines, revision)
+    return logs.shorten(folder, name, log, keep, lines, revision)
 
 
 def _next_commit(state: State) -> Commit:
@@ -146,10 +183,6 @@ def _new_key(state: State) -> Key | None:
     return None if state.revision else state.key
 
 
-def _files(state: State) -> set[str]:
-    return {COMMITS} | {log.file for log in state.logs.values()}
-
-
 def _unnamed_files(folder: Folder, state: State) -> set[str]:
     ours = {name for name in folder.names() if name.endswith(".jsonl") or name == commits.NEW_COMMITS}
-    return ours - _files(state)
+    return ours - state.files - {COMMITS}

@@ -1,0 +1,143 @@
+"""Blobs on their way in: in one go, or piece by piece, with pauses, by several callers and processes.
+
+    ROOT/.uploads/<sha256>/content
+
+Pieces are not synced: what a power cut leaves of them is found out when the upload is finished, and started anew.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+
+from sessionstore_server.backends import checks
+from sessionstore_server.backends.base import BLOB_PIECE_BYTES
+from sessionstore_server.backends.file import files
+from sessionstore_server.backends.file.blobs import Blobs
+from sessionstore_server.backends.file.folder import Area, Folder
+from sessionstore_server.backends.file.scratch import Scratch, token
+
+_UPLOADS = ".uploads"
+_CONTENT = "content"
+
+
+class Uploads:
+    """The unfinished uploads of one root, which all who upload the same blob share."""
+
+    def __init__(self, root: Path, blobs: Blobs, scratch: Scratch) -> None:
+        self._area = Area(root, _UPLOADS)
+        self._blobs = blobs
+        self._scratch = scratch
+
+    def extend(self, digest: str, offset: int, piece: bytes) -> int:
+        """See `Backend.extend_upload`."""
+        with self._upload(digest) as upload, upload.file(_CONTENT, os.O_WRONLY | os.O_CREAT) as descriptor:
+            size = os.fstat(descriptor).st_size
+            if offset != size:
+                return size
+            files.write_at(descriptor, piece, offset)
+            return offset + len(piece)
+
+    def size(self, digest: str) -> int:
+        """See `Backend.upload_size`."""
+        try:
+            with self._area.open() as uploads, uploads.folder(digest) as upload:
+                return upload.stat(_CONTENT).st_size
+        except FileNotFoundError:
+            return 0
+
+    def finish(self, digest: str) -> None:
+        """See `Backend.finish_upload`."""
+        with self._upload(digest) as upload, self._taken(digest):
+            if not self._blobs.renew(digest):
+                self._blobs.keep(upload, _CONTENT, digest, _digest(upload))
+
+    def sweep(self, min_age_seconds: float) -> None:
+        """Remove the uploads that were not extended for so long."""
+        latest = time.time() - min_age_seconds
+        with suppress(FileNotFoundError), self._area.open() as uploads:
+            for digest in filter(checks.is_digest, uploads.names()):
+                with self._upload(digest) as upload:
+                    if _extended_at(upload) <= latest:
+                        with self._taken(digest):
+                            pass
+
+    @contextmanager
+    def _upload(self, digest: str) -> Iterator[Folder]:
+        """Open the folder of an upload, created if it is missing, alone among all who do."""
+        with self._area.make() as uploads:
+            while True:
+                with uploads.make_folder(digest, durable=False) as upload:
+                    upload.lock()
+                    # Whoever held the lock may have finished the upload.
+                    if uploads.holds(upload):
+                        yield upload
+                        return
+
+    @contextmanager
+    def _taken(self, digest: str) -> Iterator[None]:
+        """Take an upload out of sight, so that nobody adds to what becomes a blob, and remove it at the end."""
+        name = token()
+        with self._area.open() as uploads:
+            uploads.rename(digest, self._scratch.folder(), name)
+        try:
+            yield
+        finally:
+            self._scratch.discard(name)
+
+
+class Upload:
+    """A blob on its way in: a file in the scratch folder, from `start` to `discard`.
+
+    When the caller is cancelled a step may still run in its thread, or even begin: whenever `discard` comes, nothing
+    is left when both have ended.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.name = token()
+        self._hash = hashlib.sha256()
+        self._lock = Lock()
+        self._is_discarded = False
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what came so far."""
+        return self._hash.hexdigest()
+
+    def start(self) -> None:
+        """Make the file."""
+        with self._lock:
+            if not self._is_discarded:
+                with self.folder.file(self.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL):
+                    pass
+
+    def add(self, piece: bytes) -> None:
+        """Write the next piece."""
+        self._hash.update(piece)
+        with self.folder.file(self.name, os.O_WRONLY) as descriptor:
+            files.write_at(descriptor, piece, os.fstat(descriptor).st_size)
+
+    def discard(self) -> None:
+        """Remove the scratch file; a blob that was kept has its own name."""
+        with self._lock, suppress(FileNotFoundError):
+            self._is_discarded = True
+            self.folder.remove(self.name)
+
+
+def _digest(upload: Folder) -> str:
+    with upload.file(_CONTENT, os.O_RDWR | os.O_CREAT) as descriptor:
+        hashed, position = hashlib.sha256(), 0
+        while piece := files.read_at(descriptor, position, position + BLOB_PIECE_BYTES):
+            hashed.update(piece)
+            position += len(piece)
+        return hashed.hexdigest()
+
+
+def _extended_at(upload: Folder) -> float:
+    with suppress(FileNotFoundError):
+        return upload.stat(_CONTENT).st_mtime
+    return 0.0

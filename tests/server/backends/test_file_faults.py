@@ -1,0 +1,222 @@
+"""A medium that fails at any operation of a change, and power cuts after any: the change is there whole, or not at all."""
+
+import errno
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from sessionstore.errors import StorageError
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Origin, Query, Request, Splice, Summary
+from sessionstore_server.backends.file import FileBackend
+from tests.server.backends.faults import Disk, Fault, Image, image, restore
+
+HOT = Key("default", "sessions", "hot")
+NEW = Key("default", "sessions", "new")
+GONE = Key("default", "sessions", "gone")
+OLD_BLOB, NEW_BLOB = b"old" * 3_000, b"new" * 3_000
+LARGE = b"l" * 6_000
+"""More than a page, so that it can be torn."""
+REQUEST = Request("the change", sha256(b"").hexdigest())
+
+Operation = Callable[[Backend], Awaitable[object]]
+
+
+def digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    yield content[:5_000]
+    yield content[5_000:]
+
+
+def changing(key: Key, **change: object) -> Operation:
+    return lambda backend: backend.commit(key, Change(**change, request=REQUEST))
+
+
+def bringing(key: Key, **change: object) -> Operation:
+    """Make the change together with a new blob."""
+
+    async def operation(backend: Backend) -> None:
+        await backend.put_blob(digest(NEW_BLOB), pieces(NEW_BLOB))
+        documents = {"blob": digest(NEW_BLOB).encode(), "a": LARGE}
+        await changing(key, documents=documents, blobs=frozenset([digest(NEW_BLOB)]), **change)(backend)
+
+    return operation
+
+
+async def upload(backend: Backend) -> None:
+    offset = await backend.upload_size(digest(NEW_BLOB))
+    async for piece in pieces(NEW_BLOB[offset:]):
+        offset = await backend.extend_upload(digest(NEW_BLOB), offset, piece)
+    await backend.finish_upload(digest(NEW_BLOB))
+    documents = {"blob": digest(NEW_BLOB).encode()}
+    await changing(HOT, documents=documents, blobs=frozenset([digest(NEW_BLOB)]))(backend)
+
+
+async def grow(backend: Backend) -> None:
+    """Let the next commit be the one that writes the commit file anew."""
+    for _ in range(4):
+        await backend.commit(HOT, Change({"b": b"b" * 25_000}))
+    for number in range(29):
+        await backend.commit(HOT, Change({"a": b"%d" % number}))
+
+
+async def nothing(_: Backend) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Scenario:
+    operation: Operation
+    prepare: Operation = nothing
+
+
+SCENARIOS = {
+    "documents": Scenario(changing(HOT, documents={"a": LARGE})),
+    "append": Scenario(changing(HOT, documents={"a": LARGE}, logs={"values": Splice([LARGE, b"2"])})),
+    "new log": Scenario(changing(HOT, logs={"other": Splice([LARGE])})),
+    "shorter log": Scenario(changing(HOT, logs={"values": Splice([LARGE], keep=1)})),
+    "new blob": Scenario(bringing(HOT)),
+    "uploaded blob": Scenario(upload),
+    "a blob less": Scenario(changing(HOT, documents={"blob": None}, blobs=frozenset())),
+    "first": Scenario(bringing(NEW, logs={"values": Splice([LARGE])}, summary=Summary(b"s"))),
+    "again": Scenario(bringing(GONE, logs={"values": Splice([LARGE])}, summary=Summary(b"s"))),
+    "fork": Scenario(changing(NEW, origin=Origin(HOT, 2))),
+    "fork that goes on": Scenario(changing(NEW, logs={"values": Splice([LARGE])}, origin=Origin(HOT, 2))),
+    "delete": Scenario(lambda backend: backend.delete(HOT, request=REQUEST)),
+    "compaction": Scenario(changing(HOT, documents={"a": LARGE}), grow),
+}
+
+
+@asynccontextmanager
+async def opened(root: Path) -> AsyncIterator[FileBackend]:
+    backend = FileBackend(root)
+    await backend.open()
+    try:
+        yield backend
+    finally:
+        await backend.aclose()
+
+
+async def contents(backend: Backend) -> dict[str, object]:
+    """Everything under the keys, at each revision that can be read, and what is listed."""
+    listed = await backend.list("default", "sessions", Query(), None, 9)
+    found: dict[str, object] = {"listed": [(one.id, one.revision, one.damage) for one in listed]}
+    for key in (HOT, NEW, GONE):
+        for commit in await backend.history(key):
+            view = await backend.read(key, ["a", "b", "blob"], {"values": LogRange(), "other": LogRange()}, commit.revision)
+            assert view is not None
+            logs = {name: list(log.records) for name, log in view.logs.items()}
+            found[f"{key.id} {commit.revision}"] = (dict(view.documents), logs, await blob_of(backend, view.documents))
+    return found
+
+
+async def blob_of(backend: Backend, documents: dict[str, bytes]) -> bytes:
+    if "blob" not in documents:
+        return b""
+    return b"".join([piece async for piece in backend.get_blob(documents["blob"].decode())])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    scenario: Scenario
+    image: Image
+    before: dict[str, object]
+    after: dict[str, object]
+
+
+@pytest.fixture(params=SCENARIOS)
+async def prepared(request: pytest.FixtureRequest, tmp_path: Path) -> Prepared:
+    scenario = SCENARIOS[request.param]
+    root = tmp_path / "prepared"
+    async with opened(root) as backend:
+        await backend.put_blob(digest(OLD_BLOB), pieces(OLD_BLOB))
+        made = Change(
+            {"a": b"1", "blob": digest(OLD_BLOB).encode()},
+            {"values": Splice([b"1", b"2", b"3"])},
+            Summary(b"s"),
+            frozenset([digest(OLD_BLOB)]),
+        )
+        await backend.commit(HOT, made)
+        await backend.commit(HOT, Change({"a": b"2"}, {"values": Splice([b"4"])}))
+        await backend.commit(GONE, Change({"a": b"1"}, {"values": Splice([b"1"])}))
+        await backend.delete(GONE)
+        await scenario.prepare(backend)
+        before = await contents(backend)
+    start = image(root)
+    async with opened(root) as backend:
+        await scenario.operation(backend)
+        return Prepared(scenario, start, before, await contents(backend))
+
+
+async def check_goes_on(backend: Backend, prepared: Prepared) -> None:
+    """The change made once more is made once, and others follow."""
+    await prepared.scenario.operation(backend)
+    assert await contents(backend) == prepared.after
+    for key in (HOT, NEW, GONE):
+        await backend.commit(key, Change({"b": b"later"}, {"values": Splice([b"later"])}))
+    await backend.check_health()
+
+
+async def test_a_power_cut(prepared: Prepared, tmp_path: Path) -> None:
+    """What was synced is there, of the rest any part: the change is there whole or not at all, once it returned it is."""
+    root = tmp_path / "root"
+    restore(prepared.image, root)
+    disk = Disk(root, records_cuts=True)
+    backend = FileBackend(root)
+    await backend.open()
+    with disk.installed():
+        await prepared.scenario.operation(backend)
+        acknowledged = set(disk.possible())
+    await backend.aclose()
+    cuts = [*(cut for cut in disk.cuts if cut not in acknowledged), *acknowledged]
+    assert len(cuts) > 20
+    for number, cut in enumerate(cuts):
+        copy = tmp_path / f"cut-{number}"
+        restore(cut, copy)
+        async with opened(copy) as after:
+            found = await contents(after)
+            assert found == prepared.after or (found == prepared.before and cut not in acknowledged)
+            await check_goes_on(after, prepared)
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
+async def test_a_failing_medium(prepared: Prepared, tmp_path: Path, error: int, lasting: bool) -> None:  # noqa: FBT001
+    """Whichever operation fails, a StorageError tells it and nothing changed; when the medium works again, so do all."""
+    number, fault = 0, Fault(0, error)
+    while number == 0 or fault.hit:
+        number += 1
+        fault = Fault(number, error, lasting)
+        root = tmp_path / f"{number}"
+        restore(prepared.image, root)
+        await fail(prepared, root, fault)
+    assert number > 5
+
+
+async def fail(prepared: Prepared, root: Path, fault: Fault) -> None:
+    disk = Disk(root, fault)
+    async with opened(root) as backend:
+        with disk.installed():
+            expected = prepared.after
+            try:
+                await prepared.scenario.operation(backend)
+            except StorageError as failure:
+                assert os.strerror(fault.error) in failure.problem
+                expected = prepared.after if "repeat" in failure.problem else prepared.before
+            fault.lifted = True
+            assert await contents(backend) == expected
+            async with opened(root) as other:
+                assert await contents(other) == expected
+            await prepared.scenario.operation(backend)
+        restore(disk.durable(), root.with_suffix(".cut"))
+        assert await contents(backend) == prepared.after
+        async with opened(root.with_suffix(".cut")) as restarted:
+            assert await contents(restarted) == prepared.after
+        await check_goes_on(backend, prepared)
