@@ -1,0 +1,4 @@
+WITH gone AS (
+    DELETE FROM sessionstore.uploads WHERE digest = $1 RETURNING content_id
+)
+DELETE FROM sessionstore.chunks c USING gone WHERE c.content_id = gone.content_id

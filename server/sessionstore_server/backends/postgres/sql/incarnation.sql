@@ -1,0 +1,1 @@
+SELECT value FROM sessionstore.meta WHERE name = 'incarnation'

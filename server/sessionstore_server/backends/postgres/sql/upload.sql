@@ -1,0 +1,1 @@
+SELECT content_id, size FROM sessionstore.uploads WHERE digest = $1
