@@ -5,28 +5,37 @@ Importing this loads the models but no gRPC: a store is loaded when it is first 
 
 from typing import TYPE_CHECKING
 
-from sessionstore import errors, model
+from sessionstore import errors, model, store
 from sessionstore.errors import *  # noqa: F403 - all its public names
 from sessionstore.model import *  # noqa: F403 - all its public names
 from sessionstore.opening import load_store_class, open_store
-from sessionstore.store import Capabilities, Revisioned, SessionStore
+from sessionstore.store import *  # noqa: F403 - all its public names
 
 if TYPE_CHECKING:
     from sessionstore.remote import RemoteSessionStore
+    from sessionstore.store import SessionStore
+    from sessionstore_server.postgres_store import PostgresSessionStore
+    from sessionstore_server.sqlite_store import SqliteSessionStore
     from sessionstore_server.stores import FileSessionStore, MemorySessionStore
 
-_STORE_SCHEMES = {"MemorySessionStore": "memory", "FileSessionStore": "file", "RemoteSessionStore": "grpc"}
+_STORE_SCHEMES = {
+    "MemorySessionStore": "memory",
+    "FileSessionStore": "file",
+    "SqliteSessionStore": "sqlite",
+    "PostgresSessionStore": "postgresql",
+    "RemoteSessionStore": "grpc",
+}
 
 __all__ = [
-    "Capabilities",
     "FileSessionStore",
     "MemorySessionStore",
+    "PostgresSessionStore",
     "RemoteSessionStore",
-    "Revisioned",
-    "SessionStore",
+    "SqliteSessionStore",
     "open_store",
     *errors.__all__,
     *model.__all__,
+    *store.__all__,
 ]
 
 

@@ -1,9 +1,12 @@
 """What both ends of a gRPC channel agree on: limits and keepalive."""
 
-MAX_MESSAGE_BYTES = 256 << 20
-"""The largest request: that of the largest document the reference takes."""
-MAX_RESPONSE_BYTES = MAX_MESSAGE_BYTES + (1 << 16)
-"""The largest response: what the largest request brought, and what is said beside it."""
+MAX_MESSAGE_BYTES = (1 << 31) - 1
+"""The largest message there is: that of protobuf."""
+DIRECT_BYTES = 4 << 20
+"""The largest request and response that this library moves in one message; it sends and fetches larger ones in pieces.
+The server takes messages of any size from others, whose own limits these are to raise or to keep to."""
+ANSWER_LIMIT_KEY = "sessionstore-max-answer-bytes"
+"""The metadata key under which a client may tell the largest response it takes; a larger one becomes an error."""
 
 KEEPALIVE_SECONDS = 30
 """How often a client makes sure that an idle connection still stands."""
@@ -17,22 +20,20 @@ _KEEPALIVE: ChannelOptions = [
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
-RETRY_BUFFER_BYTES = 8 << 20
-"""What a client keeps of a call for a repeat; a larger request is sent once."""
+_UNLIMITED: ChannelOptions = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 CLIENT_OPTIONS: ChannelOptions = [
-    ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+    *_UNLIMITED,
     *_KEEPALIVE,
     ("grpc.http2.max_pings_without_data", 0),
+    # Calls are repeated by the transport, which knows which of them may be.
+    ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 SERVER_OPTIONS: ChannelOptions = [
-    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    *_UNLIMITED,
     *_KEEPALIVE,
     # A client may ping twice as often as ours does before it is taken for a nuisance.
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),

@@ -62,6 +62,13 @@ class Conversations:
         while self._size > self._capacity:
             self.forget(next(iter(self._held)))
 
+    def extend(self, session_id: str, revision: int, messages: Sequence[Message], size: int, instance: int) -> None:
+        """Remember that a commit added messages, if nobody else can have written since the rest was told."""
+        held = self.get(session_id)
+        if held is None or (held.revision + 1, held.instance) != (revision, instance):
+            return
+        self.put(session_id, Held(revision, (*held.messages, *messages), held.size + size, instance))
+
     def forget(self, session_id: str) -> None:
         """Forget a session."""
         known = self._held.pop(session_id, None)

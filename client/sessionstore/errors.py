@@ -5,6 +5,10 @@
     ├── RevisionConflictError       somebody else wrote first
     ├── RequestIdReusedError        the id of a request came again with another request
     ├── StaleBaseError              a change was made on a conversation that is no longer there
+    ├── RevisionNotKeptError        a past revision that can no longer be read
+    ├── PositionExpiredError        a watcher fell too far behind
+    ├── LeaseHeldError              somebody else holds the lease
+    ├── StaleLeaseError             somebody else took the lease over
     ├── UnsupportedVersionError     stored by a newer program than this one
     ├── UnsupportedOperationError   this store does not offer that
     ├── PayloadTooLargeError        one value above a declared limit
@@ -86,6 +90,50 @@ class RequestIdReusedError(SessionStoreError):
 
     def __str__(self) -> str:
         return f"the request id {self.request_id!r} stands for another request: make a new id for each request"
+
+
+@dataclass(eq=False)
+class RevisionNotKeptError(SessionStoreError):
+    """The record `id` cannot be read at `revision`: it is too old, or was never reached."""
+
+    id: str
+    revision: int
+
+    def __str__(self) -> str:
+        return f"revision {self.revision} of {self.id!r} is not kept: list the revisions that are"
+
+
+@dataclass(eq=False)
+class PositionExpiredError(SessionStoreError):
+    """Commits after the watch position are no longer known; nothing is lost, but it has to be listed again."""
+
+    position: str
+
+    def __str__(self) -> str:
+        return "the commits after this position are no longer known: list again, then watch from the present position"
+
+
+@dataclass(eq=False)
+class LeaseHeldError(SessionStoreError):
+    """The lease of `id` belongs to `holder` until `expire_time` (RFC 3339, by the clock of the server)."""
+
+    id: str
+    holder: str
+    expire_time: str
+
+    def __str__(self) -> str:
+        return f"the lease of {self.id!r} belongs to {self.holder!r} until {self.expire_time}"
+
+
+@dataclass(eq=False)
+class StaleLeaseError(SessionStoreError):
+    """Somebody else holds, or held, the lease of `id` after the one with `epoch`; nothing was written."""
+
+    id: str
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"the lease of {self.id!r} with epoch {self.epoch} is over: acquire it again and read what has changed"
 
 
 @dataclass(eq=False)
@@ -218,12 +266,16 @@ __all__ = [
     "DeadlineExceededError",
     "InternalError",
     "InvalidArgumentError",
+    "LeaseHeldError",
     "MissingDependencyError",
     "PayloadTooLargeError",
+    "PositionExpiredError",
     "RequestIdReusedError",
     "RevisionConflictError",
+    "RevisionNotKeptError",
     "SessionStoreError",
     "StaleBaseError",
+    "StaleLeaseError",
     "StorageError",
     "StoreClosedError",
     "StoreUnavailableError",

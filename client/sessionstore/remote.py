@@ -1,15 +1,17 @@
 """The remote store: the adapter over one gRPC channel.
 
-Every call has a deadline. While the server is unavailable a call is repeated within that: one that only reads, and one
-that writes with a request id, since the server answers its repeat as the first time. A snapshot is sent once. Before
-a call the channel connects, also again after the server went away, so that a restart of the server is no concern of
-the caller.
+While the server is unavailable a call is repeated: one that only reads, and one that writes with a request id, since
+the server answers its repeat as the first time. A stream is sent once; whoever calls knows how to go on with it. Before
+a call the channel connects, also again after the server went away, so that a restart of the server is no concern of the
+caller.
+
+What does not fit into one message well is moved in pieces. For that, and for streams, time counts only while nothing
+moves, so that a slow link is no failure.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -18,7 +20,8 @@ from google.protobuf.message import Message
 from typing_extensions import override
 
 from sessionstore.adapter import ServiceAdapter
-from sessionstore.channel import CLIENT_OPTIONS, MAX_MESSAGE_BYTES
+from sessionstore.channel import ANSWER_LIMIT_KEY, DIRECT_BYTES
+from sessionstore.connection import Connection
 from sessionstore.errors import (
     DeadlineExceededError,
     InternalError,
@@ -29,62 +32,30 @@ from sessionstore.errors import (
     StoreUnavailableError,
     UnsupportedOperationError,
 )
+from sessionstore.patience import Patience
 from sessionstore.transport import Method, Transport
-from sessionstore.v1.artifact_pb2_grpc import ArtifactServiceStub
-from sessionstore.v1.checkpoint_pb2_grpc import CheckpointServiceStub
-from sessionstore.v1.run_pb2_grpc import RunServiceStub
-from sessionstore.v1.session_pb2_grpc import SessionServiceStub
-from sessionstore.v1.snapshot_pb2_grpc import SnapshotServiceStub
-from sessionstore.v1.subagent_pb2_grpc import SubagentServiceStub
-from sessionstore.v1.system_pb2_grpc import SystemServiceStub
-from sessionstore.v1.trace_pb2_grpc import TraceServiceStub
-from sessionstore.v1.verification_pb2_grpc import VerificationServiceStub
-from sessionstore.wire.methods import ALL_METHODS
+from sessionstore.wire.methods import CHECK_HEALTH, TRANSFER
 from sessionstore.wire.status import DETAILS_KEY, from_trailer
+from sessionstore.wire.transfer import check_size, request_parts
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
+T = TypeVar("T")
+_Upload = grpc.aio.StreamUnaryCall[Any, Any] | grpc.aio.StreamStreamCall[Any, Any]
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_CONNECT_SECONDS = 5.0
 _PATIENCE_SECONDS = 0.5
-
-_STUBS: dict[str, Any] = {
-    "sessionstore.v1.ArtifactService": ArtifactServiceStub,
-    "sessionstore.v1.CheckpointService": CheckpointServiceStub,
-    "sessionstore.v1.RunService": RunServiceStub,
-    "sessionstore.v1.SessionService": SessionServiceStub,
-    "sessionstore.v1.SnapshotService": SnapshotServiceStub,
-    "sessionstore.v1.SubagentService": SubagentServiceStub,
-    "sessionstore.v1.SystemService": SystemServiceStub,
-    "sessionstore.v1.TraceService": TraceServiceStub,
-    "sessionstore.v1.VerificationService": VerificationServiceStub,
-}
-_RETRY_POLICY = {
-    "maxAttempts": 5,
-    "initialBackoff": "0.1s",
-    "maxBackoff": "1s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": method.service, "method": method.name}
-                for method in ALL_METHODS
-                if method.reads or method.carries_request_id
-            ],
-            "retryPolicy": _RETRY_POLICY,
-        }
-    ]
-}
+_SLOWEST_WORK = 1 << 20
+"""Bytes per second: a server that stores or reads more slowly is taken for stuck."""
+_ANSWER_LIMIT = ((ANSWER_LIMIT_KEY, str(DIRECT_BYTES)),)
 
 
 class RemoteSessionStore(ServiceAdapter):
     """A store on a server at `target`, such as `localhost:50051`.
 
-    A call takes at most `timeout_seconds`, of which finding the server takes at most `connect_seconds`.
+    A call takes at most `timeout_seconds`, of which finding the server takes at most `connect_seconds`; a large one, or
+    a stream, may take longer while it moves.
     """
 
     def __init__(
@@ -112,27 +83,37 @@ class ChannelTransport(Transport):
     name = "remote"
 
     def __init__(self, target: str, timeout_seconds: float, connect_seconds: float) -> None:
-        self._target, self._timeout, self._connect_seconds = target, timeout_seconds, connect_seconds
-        self._channel: grpc.aio.Channel | None = None
-        self._stubs: dict[str, Any] = {}
+        self.patience_seconds = timeout_seconds
+        self._target = target
+        self._connection = Connection(target, min(connect_seconds, timeout_seconds))
         self._is_closed = False
         self._limits: set[asyncio.Timeout] = set()
         """Those of the calls under way."""
 
     @override
+    async def open(self) -> None:
+        async with self._limited(CHECK_HEALTH):
+            await self._callable(CHECK_HEALTH)
+
+    @override
     async def unary(self, method: Method[Q, A], request: Q) -> A:
-        self._check_size(method, request)
-        async with self._limited(method, self._deadline()) as deadline:
-            callable_ = await self._callable(method, deadline)
-            response: A = await callable_(request)
-        return response
+        if request.ByteSize() > DIRECT_BYTES:
+            return await self._repeated(method, partial(self._transfer, method, request))
+        deadline = asyncio.get_running_loop().time() + self.patience_seconds
+        try:
+            return await self._repeated(method, partial(self._call, method, request, deadline))
+        except PayloadTooLargeError as error:
+            if not method.reads:
+                raise
+            size = error.size
+        return await self._repeated(method, partial(self._transfer, method, request, size))
 
     @override
     async def upload(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> A:
-        async with self._limited(method, self._deadline()) as deadline:
-            call = (await self._callable(method, deadline))()
+        async with self._limited(method) as limit:
+            call = (await self._callable(method))()
             try:
-                await self._send(method, call, requests)
+                await self._send(method, call, requests, limit)
                 response: A = await call
             finally:
                 call.cancel()
@@ -140,91 +121,148 @@ class ChannelTransport(Transport):
 
     @override
     async def download(self, method: Method[Q, A], request: Q) -> AsyncIterator[A]:
-        self._check_size(method, request)
-        async with self._limited(method, self._deadline()) as deadline:
-            responses = aiter((await self._callable(method, deadline))(request))
-        while True:
-            # The limit holds while waiting for the server, not while the caller works on a response.
-            async with self._limited(method, deadline):
-                response: A | None = await anext(responses, None)
-            if response is None:
-                return
-            yield response
+        check_size(f"the request of {method.name}", request)
+        call, response = await self._repeated(method, partial(self._begin, method, request))
+        try:
+            while response is not None:
+                yield response
+                # The limit holds while waiting for the server, not while the caller works on a response.
+                async with self._limited(method):
+                    response = await _next(call)
+        finally:
+            call.cancel()
+
+    @override
+    async def duplex(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> AsyncIterator[A]:
+        async with self._limited(method):
+            call: grpc.aio.StreamStreamCall[Q, A] = (await self._callable(method))()
+        sending = asyncio.create_task(self._feed(method, call, requests))
+        try:
+            while True:
+                async with self._limited(method):
+                    try:
+                        response = await _next_response(call, sending)
+                    except grpc.aio.AioRpcError as error:
+                        raise self._broken_off(method, error) from error
+                if response is None:
+                    return
+                yield response
+        finally:
+            call.cancel()
+            sending.cancel()
+            await asyncio.wait([sending])
 
     @override
     async def aclose(self) -> None:
         self._is_closed = True
         for limit in self._limits:
             limit.reschedule(asyncio.get_running_loop().time())
-        if self._channel is not None:
-            await self._channel.close()
+        await self._connection.aclose()
+
+    async def _repeated(self, method: Method[Any, Any], attempt: Callable[[], Awaitable[T]]) -> T:
+        """Make a call, again and again while the server is unavailable, if repeating it does no harm."""
+        patience = Patience(self.patience_seconds if method.reads or method.carries_request_id else 0.0)
+        patience.renew()
+        while True:
+            await self.open()
+            try:
+                return await attempt()
+            except StoreUnavailableError as error:
+                await patience.pause(error)
+
+    async def _call(self, method: Method[Q, A], request: Q, deadline: float) -> A:
+        """Make a call whose request and response are one message each."""
+        left = max(0.0, deadline - asyncio.get_running_loop().time())
+        async with self._limited(method, left):
+            call = await self._callable(method)
+            response: A = await call(request, timeout=left, metadata=_ANSWER_LIMIT)
+        return response
+
+    async def _transfer(self, method: Method[Q, A], request: Q, expected_bytes: int = 0) -> A:
+        """Make a call whose request and response come in pieces; `expected_bytes` is the size of a large response."""
+        async with self._limited(method) as limit:
+            call = (await self._callable(TRANSFER))()
+            try:
+                await self._send(method, call, request_parts(method, request), limit, expected_bytes)
+                pieces = []
+                while (response := await _next(call)) is not None:
+                    self._renew(limit)
+                    pieces.append(response.piece)
+            finally:
+                call.cancel()
+        return method.response.FromString(b"".join(pieces))
+
+    async def _begin(self, method: Method[Q, A], request: Q) -> tuple[grpc.aio.UnaryStreamCall[Q, A], A | None]:
+        """Start a stream of responses; return it with the first one."""
+        async with self._limited(method):
+            call = (await self._callable(method))(request)
+            try:
+                return call, await _next(call)
+            except BaseException:
+                call.cancel()
+                raise
 
     async def _send(
-        self, method: Method[Q, Any], call: grpc.aio.StreamUnaryCall[Q, Any], requests: AsyncIterable[Q]
+        self,
+        method: Method[Any, Any],
+        call: _Upload,
+        requests: AsyncIterable[Message],
+        limit: asyncio.Timeout,
+        work_bytes: int = 0,
     ) -> None:
-        """Send all requests, unless the server answers before."""
+        """Send all requests, unless the server answers before; then give it time to work on these bytes and more."""
         async for request in requests:
-            self._check_size(method, request)
+            check_size(f"a request of {method.name}", request)
             if call.done():
                 return
             try:
                 await call.write(request)
             except grpc.aio.AioRpcError as error:
-                raise self._broken_off(method, call, error) from error
+                raise self._broken_off(method, error) from error
+            work_bytes += request.ByteSize()
+            self._renew(limit)
         await call.done_writing()
+        self._renew(limit, work_bytes)
 
-    def _broken_off(
-        self, method: Method[Any, Any], call: grpc.aio.StreamUnaryCall[Any, Any], error: grpc.aio.AioRpcError
-    ) -> SessionStoreError:
-        """Return the error of a write that failed. To grpc.aio that is INTERNAL, whatever ended the call."""
-        if error.code() is not grpc.StatusCode.INTERNAL:
+    async def _feed(
+        self, method: Method[Q, A], call: grpc.aio.StreamStreamCall[Q, A], requests: AsyncIterable[Q]
+    ) -> None:
+        """Send all requests, until the call ends; how it ended, the one who reads the responses is told."""
+        async for request in requests:
+            check_size(f"a request of {method.name}", request)
+            if call.done():
+                return
+            with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.write(request)
+        if not call.done():
+            await call.done_writing()
+
+    def _broken_off(self, method: Method[Any, Any], error: grpc.aio.AioRpcError) -> SessionStoreError:
+        """Return the error of a call that ended while it was sending.
+
+        To grpc.aio that is INTERNAL, whatever ended the call, once a write has failed; then nothing of the server comes
+        with it.
+        """
+        if error.code() is not grpc.StatusCode.INTERNAL or _packed(error):
             return self._error(method, error)
-        if call.time_remaining() == 0:
-            return DeadlineExceededError(operation=method.name, target=self._target)
         return StoreUnavailableError(target=self._target, problem=f"{method.name} broke off before all was sent")
 
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._timeout
-
-    async def _callable(self, method: Method[Any, Any], deadline: float) -> Callable[..., Any]:
-        """Return what makes the call, over a connection, within what is left until the deadline."""
+    async def _callable(self, method: Method[Any, Any]) -> Callable[..., Any]:
+        """Return what makes the call, over a connection."""
         if self._is_closed:
             raise StoreClosedError(backend=self.name)
-        if self._channel is None:
-            options = [*CLIENT_OPTIONS, ("grpc.service_config", json.dumps(_SERVICE_CONFIG))]
-            self._channel = grpc.aio.insecure_channel(self._target, options)
-            self._stubs = {name: stub(self._channel) for name, stub in _STUBS.items()}
-        await self._connect(self._channel)
-        call = getattr(self._stubs[method.service], method.name)
-        return partial(call, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
-
-    async def _connect(self, channel: grpc.aio.Channel) -> None:
-        """Wait until the channel has a connection, which it nearly always has."""
-        if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
-            return
-        try:
-            async with asyncio.timeout(min(self._connect_seconds, self._timeout)):
-                await channel.channel_ready()
-        except TimeoutError as error:
-            problem = (
-                f"no server was found there within {self._connect_seconds:g} s; start one with `sessionstore serve`"
-            )
-            raise StoreUnavailableError(target=self._target, problem=problem) from error
-
-    def _check_size(self, method: Method[Any, Any], request: Message) -> None:
-        size = request.ByteSize()
-        if size > MAX_MESSAGE_BYTES:
-            raise PayloadTooLargeError(subject=f"the request of {method.name}", size=size, limit=MAX_MESSAGE_BYTES)
+        return await self._connection.callable_of(method)
 
     @asynccontextmanager
-    async def _limited(self, method: Method[Any, Any], deadline: float) -> AsyncIterator[float]:
-        """Wait until the deadline and not beyond closing; raise the errors of this package."""
+    async def _limited(self, method: Method[Any, Any], seconds: float | None = None) -> AsyncIterator[asyncio.Timeout]:
+        """Wait so long (None: as long as calls may take) and not beyond closing; raise the errors of this package."""
+        wait = None if method.is_open_ended else (self.patience_seconds if seconds is None else seconds)
         try:
             # The server's answer that time is up comes first, unless it hangs or the connection is stuck.
-            async with asyncio.timeout_at(deadline + _PATIENCE_SECONDS) as limit:
+            async with asyncio.timeout(None if wait is None else wait + _PATIENCE_SECONDS) as limit:
                 self._limits.add(limit)
                 try:
-                    yield deadline
+                    yield limit
                 finally:
                     self._limits.discard(limit)
         except TimeoutError as error:
@@ -239,11 +277,16 @@ class ChannelTransport(Transport):
                 raise StoreClosedError(backend=self.name) from error
             raise
 
+    def _renew(self, limit: asyncio.Timeout, work_bytes: int = 0) -> None:
+        """Note that something moved: the time begins anew, with more of it when the server now has much to work on."""
+        if not self._is_closed:
+            seconds = self.patience_seconds + work_bytes / _SLOWEST_WORK
+            limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
     def _error(self, method: Method[Any, Any], error: grpc.aio.AioRpcError) -> SessionStoreError:
         """Return the error that the server packed, or the one that the status code alone tells of."""
-        for key, value in error.trailing_metadata():
-            if key == DETAILS_KEY and isinstance(value, bytes) and (packed := from_trailer(value)):
-                return packed
+        if packed := _packed(error):
+            return packed
         problem = error.details() or error.code().name
         match error.code():
             case grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -253,6 +296,34 @@ class ChannelTransport(Transport):
             case grpc.StatusCode.UNIMPLEMENTED:
                 return UnsupportedOperationError(operation=method.name, backend=self._target)
         return InternalError(operation=method.name, problem=f"{error.code().name}: {problem}")
+
+
+def _packed(error: grpc.aio.AioRpcError) -> SessionStoreError | None:
+    """Return the error that the server packed, or None."""
+    details = (value for key, value in error.trailing_metadata() or () if key == DETAILS_KEY)
+    return next((from_trailer(value) for value in details if isinstance(value, bytes)), None)
+
+
+async def _next(call: grpc.aio.UnaryStreamCall[Any, A] | grpc.aio.StreamStreamCall[Any, A]) -> A | None:
+    """Return the next response of a call, or None at the end."""
+    response: Any = await call.read()
+    return None if response is grpc.aio.EOF else response
+
+
+async def _next_response(call: grpc.aio.StreamStreamCall[Any, A], sending: asyncio.Task[None]) -> A | None:
+    """Return the next response, or None at the end; raise what went wrong where the requests come from."""
+    reading = asyncio.ensure_future(call.read())
+    try:
+        while not reading.done():
+            await asyncio.wait(
+                {reading, sending} - {sending if sending.done() else None}, return_when="FIRST_COMPLETED"
+            )
+            if not reading.done() and sending.done():
+                sending.result()
+    finally:
+        reading.cancel()
+    response: Any = reading.result()
+    return None if response is grpc.aio.EOF else response
 
 
 def _is_cancelled(error: BaseException) -> bool:

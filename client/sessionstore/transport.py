@@ -22,6 +22,8 @@ class Kind(Enum):
     """A stream of requests, one response."""
     DOWNLOAD = "download"
     """One request, a stream of responses."""
+    DUPLEX = "duplex"
+    """A stream of requests and a stream of responses, side by side."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Method(Generic[Q, A]):
     kind: Kind = Kind.UNARY
     reads: bool = False
     """The call changes nothing."""
+    is_open_ended: bool = False
+    """The call lasts as long as the caller likes, so it has no deadline."""
 
     @property
     def path(self) -> str:
@@ -51,9 +55,16 @@ class Method(Generic[Q, A]):
 class Transport(Protocol):
     """Carries calls to the services."""
 
+    patience_seconds: float
+    """For how long to go on when the connection is lost and nothing moves; 0: there is none to lose."""
+
     @property
     def name(self) -> str:
         """What the transport leads to, such as `memory` or `remote`."""
+        ...
+
+    async def open(self) -> None:
+        """Make sure that the services can be reached, which every call does too. Errors: StoreUnavailableError."""
         ...
 
     async def unary(self, method: Method[Q, A], request: Q) -> A:
@@ -66,6 +77,10 @@ class Transport(Protocol):
 
     def download(self, method: Method[Q, A], request: Q) -> AsyncIterator[A]:
         """Send one request and iterate over the responses."""
+        ...
+
+    def duplex(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> AsyncIterator[A]:
+        """Send a stream of requests and iterate over the responses meanwhile."""
         ...
 
     async def aclose(self) -> None:

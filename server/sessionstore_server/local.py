@@ -26,6 +26,8 @@ class _State(Enum):
 class LocalTransport(Transport):
     """Carries calls to `services` in this process, and owns them."""
 
+    patience_seconds = 0.0
+
     def __init__(self, services: Services) -> None:
         self.services = services
         self._caller = Caller()
@@ -36,6 +38,17 @@ class LocalTransport(Transport):
     @property
     def name(self) -> str:
         return self.services.name
+
+    @override
+    async def open(self) -> None:
+        if self._state is _State.OPEN:
+            return
+        async with self._lock:
+            if self._state is _State.CLOSED:
+                raise StoreClosedError(backend=self.name)
+            if self._state is _State.NEW:
+                await self.services.open()
+                self._state = _State.OPEN
 
     @override
     async def unary(self, method: Method[Q, A], request: Q) -> A:
@@ -56,22 +69,17 @@ class LocalTransport(Transport):
             yield _message(method, response)
 
     @override
+    async def duplex(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> AsyncIterator[A]:
+        await self.open()
+        async for response in self.services.handlers[method](requests, self._caller):
+            yield _message(method, response)
+
+    @override
     async def aclose(self) -> None:
         async with self._lock:
             was_open, self._state = self._state is _State.OPEN, _State.CLOSED
             if was_open:
                 await self.services.aclose()
-
-    async def open(self) -> None:
-        """Open the services, unless they are open. Errors: StoreClosedError after `aclose`."""
-        if self._state is _State.OPEN:
-            return
-        async with self._lock:
-            if self._state is _State.CLOSED:
-                raise StoreClosedError(backend=self.name)
-            if self._state is _State.NEW:
-                await self.services.open()
-                self._state = _State.OPEN
 
 
 def _message(method: Method[Any, A], response: A | bytes) -> A:

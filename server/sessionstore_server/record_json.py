@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
 from sessionstore.errors import InvalidArgumentError
-from sessionstore.v1 import session_pb2, snapshot_pb2, storage_pb2
+from sessionstore.v1 import lease_pb2, session_pb2, snapshot_pb2, storage_pb2
 from sessionstore.wire import records
 from sessionstore.wire.codec import Codec
 from sessionstore_server.services import keys
@@ -89,6 +89,15 @@ def _message_form(message_class: type[Message]) -> _Form:
     return _Form(write, read)
 
 
+def _read_epoch(text: bytes) -> bytes:
+    match json.loads(text):
+        case {"epoch": int(epoch)}:
+            return b"%d" % epoch
+    raise ValueError("`epoch` is not a whole number")
+
+
+_EPOCH = _Form(write=lambda record: f'{{"epoch":{int(record)}}}', read=_read_epoch)
+
 _SESSION_FORMS = {
     keys.SESSION: _model_form(records.SESSION),
     keys.MESSAGES: _model_form(records.MESSAGE),
@@ -104,12 +113,23 @@ _FORMS = {
     keys.SESSIONS: _SESSION_FORMS,
     keys.LOOP_CHECKPOINTS: {keys.CHECKPOINT: _model_form(records.LOOP_CHECKPOINT)},
     keys.WORKFLOW_CHECKPOINTS: {keys.CHECKPOINT: _model_form(records.WORKFLOW_CHECKPOINT)},
+    keys.LEASES: {
+        keys.LEASE: _message_form(lease_pb2.Lease),
+        keys.LEASE_EPOCH: _EPOCH,
+        keys.SUMMARY: _message_form(lease_pb2.Lease),
+    },
 }
+_APPEND = _message_form(storage_pb2.StoredAppend)
 _RUN_RECORD = _model_form(records.RUN_RECORD)
+_RUN_EXTENT = _message_form(storage_pb2.StoredRunExtent)
 _RUN_EVENT = _model_form(records.RUN_EVENT)
 
 
 def _form(collection: str, name: str) -> _Form | None:
+    if name.startswith(keys.APPEND_PREFIX):
+        return _APPEND
+    if keys.is_run_extent(name):
+        return _RUN_EXTENT
     if keys.is_run_record(name):
         return _RUN_RECORD
     if keys.is_run_events(name):

@@ -1,17 +1,19 @@
 """Puts the services behind gRPC: each handler of the table becomes a method handler, and each error a status."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, NoReturn
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from sessionstore.channel import MAX_RESPONSE_BYTES
-from sessionstore.errors import InternalError, InvalidArgumentError, PayloadTooLargeError
+from sessionstore.channel import ANSWER_LIMIT_KEY, MAX_MESSAGE_BYTES
+from sessionstore.errors import InternalError, InvalidArgumentError, StoreUnavailableError
 from sessionstore.transport import Kind, Method
 from sessionstore.wire.status import DETAILS_KEY, has_status, to_status
+from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.handlers import Caller, Handler, Services
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -21,22 +23,59 @@ AnyMethod = Method[Any, Any]
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def generic_handlers(services: Services) -> Iterable[grpc.GenericRpcHandler]:
-    """Return what a gRPC server needs to answer every call of `services`."""
+def generic_handlers(services: Services, draining: asyncio.Event) -> Iterable[grpc.GenericRpcHandler]:
+    """Return what a gRPC server needs to answer every call of `services`.
+
+    Calls that have no end of their own are ended when `draining` is set.
+    """
     by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
     for method, handler in services.handlers.items():
         make, behavior = _KINDS[method.kind]
+        answering = _ending(handler, draining) if method.is_open_ended else handler
         by_service[method.service][method.name] = make(
-            behavior(method, handler),
+            behavior(method, answering),
             response_serializer=_serialize,
         )
     return [grpc.method_handlers_generic_handler(name, methods) for name, methods in by_service.items()]
 
 
+def _ending(handler: Handler, draining: asyncio.Event) -> Handler:
+    async def answer(request: Any, caller: Caller) -> AsyncIterator[Message | bytes]:  # noqa: ANN401
+        responses = handler(request, caller)
+        drained: asyncio.Task[bool] = asyncio.create_task(draining.wait())
+        try:
+            while (response := await _next_before(drained, responses)) is not None:
+                yield response
+        finally:
+            drained.cancel()
+            await responses.aclose()
+
+    return answer
+
+
+async def _next_before(drained: asyncio.Task[bool], responses: AsyncGenerator[Any]) -> Any:  # noqa: ANN401
+    """Return the next response, None at the end. Errors: StoreUnavailableError when draining begins before."""
+    following: asyncio.Task[Any] = asyncio.create_task(_next(responses))
+    try:
+        await asyncio.wait((following, drained), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not following.done():
+            following.cancel()
+            await asyncio.wait({following})
+    if following.cancelled():
+        raise StoreUnavailableError(target="the server", problem="it is draining; go on at another one, or later")
+    return following.result()
+
+
+async def _next(responses: AsyncGenerator[Any]) -> Any:  # noqa: ANN401
+    return await anext(responses, None)
+
+
 def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     async def respond(request: bytes, context: Context) -> Message | bytes:
         try:
-            return _checked(method, await handler(_parsed(method, request), Caller()))
+            limit = _answer_limit(context)
+            return _checked(method, await handler(_parsed(method, request), Caller()), limit)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
 
@@ -46,7 +85,7 @@ def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
 def _one_response_to_many(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     async def respond(requests: AsyncIterable[bytes], context: Context) -> Message | bytes:
         try:
-            parsed = (_parsed(method, request) async for request in requests)
+            parsed = _all_parsed(method, requests)
             return _checked(method, await handler(parsed, Caller()))
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _read_to_the_end(requests)
@@ -72,11 +111,32 @@ def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     return respond
 
 
+def _many_responses_to_many(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
+    async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[Message | bytes]:
+        try:
+            parsed = _all_parsed(method, requests)
+            async for response in handler(parsed, Caller()):
+                yield _checked(method, response)
+        except Exception as error:  # noqa: BLE001 - every failure becomes a status
+            if not method.is_open_ended:
+                await _read_to_the_end(requests)
+            await _fail(method, context, error)
+
+    return respond
+
+
 _KINDS: dict[Kind, tuple[Callable[..., Any], Callable[[AnyMethod, Handler], Callable[..., Any]]]] = {
     Kind.UNARY: (grpc.unary_unary_rpc_method_handler, _one_response),
     Kind.UPLOAD: (grpc.stream_unary_rpc_method_handler, _one_response_to_many),
     Kind.DOWNLOAD: (grpc.unary_stream_rpc_method_handler, _many_responses),
+    Kind.DUPLEX: (grpc.stream_stream_rpc_method_handler, _many_responses_to_many),
 }
+
+
+async def _all_parsed(method: AnyMethod, requests: AsyncIterable[bytes]) -> AsyncIterator[Message]:
+    # A generator expression would begin to read at once, also for a handler that never does; grpc.aio warns of that.
+    async for request in requests:
+        yield _parsed(method, request)
 
 
 def _parsed(method: AnyMethod, request: bytes) -> Message:
@@ -87,11 +147,17 @@ def _parsed(method: AnyMethod, request: bytes) -> Message:
     return parsed
 
 
-def _checked(method: AnyMethod, response: Message | bytes) -> Message | bytes:
-    size = len(response) if isinstance(response, bytes) else response.ByteSize()
-    if size > MAX_RESPONSE_BYTES:
-        raise PayloadTooLargeError(subject=f"the response of {method.name}", size=size, limit=MAX_RESPONSE_BYTES)
+def _checked(method: AnyMethod, response: Message | bytes, limit: int = MAX_MESSAGE_BYTES) -> Message | bytes:
+    check_size(f"the response of {method.name}", response, limit)
     return response
+
+
+def _answer_limit(context: Context) -> int:
+    """Return the size of the largest response that the client takes."""
+    for key, value in context.invocation_metadata() or ():
+        if key == ANSWER_LIMIT_KEY and isinstance(value, str) and value.isdecimal():
+            return min(int(value), MAX_MESSAGE_BYTES)
+    return MAX_MESSAGE_BYTES
 
 
 def _serialize(response: Message | bytes) -> bytes:

@@ -45,7 +45,8 @@ async def running_server(
     services = _services(store)
     await services.open()
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    server.add_generic_rpc_handlers(tuple(generic_handlers(services)))
+    draining = asyncio.Event()
+    server.add_generic_rpc_handlers(tuple(generic_handlers(services, draining)))
     status = _add_standard_services(server, services)
     try:
         address = _bind(server, listen)
@@ -60,6 +61,7 @@ async def running_server(
             await asyncio.wait([sweeping])
     finally:
         await _set_health(status, services, health_pb2.HealthCheckResponse.NOT_SERVING)
+        draining.set()
         await server.stop(grace_seconds)
         await services.aclose()
         _log.info("stopped", store=services.name)

@@ -24,6 +24,26 @@ def test_the_newest_is_remembered() -> None:
     assert conversations.get("b") is None
 
 
+def test_added_messages_are_remembered() -> None:
+    conversations = Conversations()
+    conversations.put("a", held(1))
+    added = tuple(map(Message.user, "de"))
+    conversations.extend("a", 2, added, size=5, instance=0)
+    known = conversations.get("a")
+    assert known is not None
+    assert (known.revision, known.messages, known.size) == (2, (*MESSAGES, *added), 15)
+
+
+@pytest.mark.parametrize(("session_id", "revision", "instance"), [("a", 1, 0), ("a", 3, 0), ("a", 2, 1), ("b", 2, 0)])
+def test_messages_are_not_added_to_what_may_have_changed(session_id: str, revision: int, instance: int) -> None:
+    conversations = Conversations()
+    before = held(1)
+    conversations.put("a", before)
+    conversations.extend(session_id, revision, MESSAGES, size=5, instance=instance)
+    assert conversations.get("a") is before
+    assert conversations.get("b") is None
+
+
 def test_what_was_forgotten_may_come_again_at_any_revision() -> None:
     conversations = Conversations()
     conversations.put("a", held(9))

@@ -5,7 +5,14 @@ import base64
 import pytest
 
 from sessionstore import InvalidArgumentError
-from sessionstore.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, page_limit, page_position, page_token_after
+from sessionstore.pages import (
+    DEFAULT_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    PagePosition,
+    page_limit,
+    page_position,
+    page_token_after,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +29,9 @@ def test_a_negative_size_is_refused() -> None:
 
 @pytest.mark.parametrize("last_id", ["a", "a/b", "sessions/", "🧐", "x" * 512, " ", "..", "\n"])
 def test_a_token_leads_behind_the_id_it_was_made_of(last_id: str) -> None:
-    token = page_token_after("sessions", last_id)
-    assert page_position("sessions", token) == last_id
+    for value in (None, "", "Zoë/1", -(2**63)):
+        token = page_token_after("sessions", PagePosition(last_id, value))
+        assert page_position("sessions", token) == PagePosition(last_id, value)
     assert token.isascii()
     assert token.isprintable()
 
@@ -39,11 +47,11 @@ def test_no_token_is_the_first_page() -> None:
         "=",
         "é",
         " ",
-        page_token_after("sessions", "a")[:-2],
-        page_token_after("sessions", "a") + "=",
-        page_token_after("loop_checkpoints", "a"),
-        base64.urlsafe_b64encode(b"sessions/\xff").decode(),
-        base64.urlsafe_b64encode(b"sessions").decode(),
+        page_token_after("sessions", PagePosition("a"))[:-2],
+        page_token_after("sessions", PagePosition("a")) + "=",
+        page_token_after("sessions by name", PagePosition("a")),
+        base64.urlsafe_b64encode(b'["",\xff]').decode(),
+        base64.urlsafe_b64encode(b'["sessions",null,"a"]').decode(),
     ],
 )
 def test_any_other_text_is_refused(token: str) -> None:

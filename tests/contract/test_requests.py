@@ -8,12 +8,15 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from sessionstore import FileSessionStore, MemorySessionStore, RemoteSessionStore
+from sessionstore import FileSessionStore, MemorySessionStore, RemoteSessionStore, SessionData
+from sessionstore import Message as Turn
 from sessionstore.errors import RequestIdReusedError, SessionStoreError
+from sessionstore.store import SessionChange
 from sessionstore.testing import CustomStore, samples
 from sessionstore.testing.comparison import json_text
 from sessionstore.testing.kinds import CHECKPOINT_KINDS, RECORD_KINDS
 from sessionstore.testing.requests import PAIRS, SESSION_PAIRS, Asked, asked
+from sessionstore.testing.run_records import text_events
 from sessionstore.transport import Kind
 from sessionstore.v1 import artifact_pb2, run_pb2, session_pb2, subagent_pb2, trace_pb2
 from sessionstore.wire import methods
@@ -75,9 +78,13 @@ every_write = pytest.mark.parametrize(
 )
 
 
-async def test_every_method_that_writes_is_covered() -> None:
+async def test_every_write_on_condition_is_covered() -> None:
     writes = {(await asked(call)).method.path for pair in PAIRS.values() for call in pair}
-    assert writes == {method.path for method in methods.ALL_METHODS if not method.reads}
+    assert writes == {
+        method.path
+        for method in methods.ALL_METHODS
+        if method is methods.SAVE_SNAPSHOT or "expected_revision" in method.request.DESCRIPTOR.fields_by_name
+    } - {methods.FORK_SESSION.path}
 
 
 @every_write
@@ -175,6 +182,39 @@ async def test_a_refused_request_may_come_again(served: Served, name: str) -> No
     after = await served.everything()
     assert await served.answer(write) == first
     assert await served.everything() == after
+
+
+@keeping
+async def test_a_repeated_addition_counts_once(served: Served) -> None:
+    """Q1: So it is with a commit to what has gone on since, where the same could not be added again."""
+    run, events = samples.run_records("a")[1], text_events(2)
+    await served.store.commit("a", SessionChange(session=SessionData(id="a"), run_records=[run]))
+    change = SessionChange(messages=[Turn.user("more")], run_events={run.snapshot.id: events})
+    write = await asked(lambda store: store.commit("a", change))
+    first = await served.answer(write)
+    after = await served.everything()
+    assert await served.answer(write) == first
+    assert await served.everything() == after
+    await served.store.delete("a")
+    assert await served.answer(write) == first
+    assert await served.store.revision("a") == 0
+    other = (await asked(lambda store: store.commit("a", change))).but(request_id=write.parts[0].request_id)
+    other.parts[0].check_pairing = True
+    assert (await served.refused(other))[1] == RequestIdReusedError(write.parts[0].request_id)
+
+
+@keeping
+async def test_a_repeated_fork_counts_once(served: Served) -> None:
+    """Q1: So it is with a fork, also when neither of the sessions is there any more."""
+    await served.store.save(SessionData(id="a"))
+    write = await asked(lambda store: store.fork("a", "b"))
+    answers = await asyncio.gather(*(served.answer(write) for _ in range(8)))
+    assert answers == [answers[0]] * 8
+    assert await served.store.revision("b") == 1
+    for deleted in ("a", "b"):
+        await served.store.delete(deleted)
+        assert await served.answer(write) == answers[0]
+    assert await served.store.list() == []
 
 
 @keeping

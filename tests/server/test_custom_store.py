@@ -128,6 +128,20 @@ async def test_it_refuses_a_write_that_expects_a_revision(address: str, shelf: S
     assert shelf.shelf == {}
 
 
+async def test_it_refuses_what_depends_on_leases_and_past_revisions(address: str, shelf: ShelfStore) -> None:
+    async with RemoteSessionStore(address) as remote:
+        for operation, call in {
+            "lease_epoch": remote.save(samples.session("one"), lease_epoch=1),
+            "revision": remote.load("one", revision=1),
+            "acquire_lease": remote.acquire_lease("one", "holder", 1),
+            "watch": anext(remote.watch()),
+        }.items():
+            with pytest.raises(UnsupportedOperationError) as caught:
+                await call
+            assert caught.value == UnsupportedOperationError(operation, shelf.backend_name)
+    assert shelf.shelf == {}
+
+
 async def test_its_own_defects_stay_on_the_server(remote: RemoteSessionStore) -> None:
     with pytest.raises(InternalError) as caught:
         await remote.exists("broken")

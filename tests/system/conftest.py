@@ -26,6 +26,10 @@ class ServerProcess:
     def url(self) -> str:
         return f"grpc://{self.address}"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def store(self, **options: float) -> RemoteSessionStore:
         return RemoteSessionStore(self.address, **options)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from sessionstore import (
     InvalidArgumentError,
     MemorySessionStore,
     Message,
+    SessionData,
     SessionSnapshot,
     SessionSummary,
 )
@@ -63,6 +65,48 @@ async def test_ls_lists_the_sessions(run_cli, url: str) -> None:
     assert summaries[1].message_count == len(samples.messages())
     assert is_harmless(table)
     assert is_harmless(lines)
+
+
+SELECTIONS = {
+    ("--state", "Active"): ["a", "c"],
+    ("--state", "paused", "--desc"): ["b"],
+    ("--tenant", "one", "--principal", "me"): ["b"],
+    ("--agent-template", "reviewer"): ["c"],
+    ("--parent", "a", "--model", "m"): ["b"],
+    ("--name", "Be"): ["b", "c"],
+    ("--since", "2026-01-02"): ["b", "c"],
+    ("--since", "2026-01-01T00:00:01", "--until", "2026-01-03"): ["b"],
+    ("--created-since", "1970-01-01T00:00:02", "--created-until", "1970-01-01T00:00:03"): ["b"],
+    ("--order", "created_at"): ["c", "b", "a"],
+    ("--order", "name", "--desc"): ["c", "b", "a"],
+}
+
+
+async def test_ls_selects_and_orders(run_cli, folder) -> None:
+    january = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    async with FileSessionStore(folder) as store:
+        for session in (
+            SessionData(id="a", state="Active", config={"name": "Alpha"}, tenant_id="one", created_at=3),
+            SessionData(
+                id="b",
+                state="Paused",
+                config={"name": "Beta"},
+                tenant_id="one",
+                principal="me",
+                created_at=2,
+                parent_id="a",
+                model_name="m",
+            ),
+            SessionData(id="c", state="Active", config={"name": "Bette"}, agent_template_id="reviewer", created_at=1),
+        ):
+            session.updated_at = january + "abc".index(session.id) * 86_400
+            await store.save(session)
+    url = f"file:{folder}"
+    outcomes = await asyncio.gather(*(run_cli("ls", "--store", url, "--json", *each) for each in SELECTIONS))
+    for (status, lines, errors), (selection, ids) in zip(outcomes, SELECTIONS.items(), strict=True):
+        assert (status, errors) == (0, ""), selection
+        assert [json.loads(line)["id"] for line in lines.splitlines()] == ids, selection
+    assert await run_cli("ls", "--store", url, "--count", "--tenant", "one") == (0, "2\n", "")
 
 
 async def test_show_shows_a_session(run_cli, url: str) -> None:

@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 import pytest
 
-from sessionstore import FileSessionStore, MemorySessionStore, Message, RemoteSessionStore, SessionData
+from sessionstore import (
+    FileSessionStore,
+    MemorySessionStore,
+    Message,
+    RemoteSessionStore,
+    SessionData,
+    SqliteSessionStore,
+)
+from sessionstore.store import SessionChange
 from sessionstore.testing.proxy import LosingProxy
 from sessionstore_server.server import running_server
 
@@ -62,7 +70,11 @@ async def never_loaded(store: FileSessionStore, session: SessionData) -> Callabl
     return lambda: store.save(equal)
 
 
-@pytest.mark.parametrize("prepared", [saved_by_the_same, loaded_first, never_loaded])
+async def added_by_commit(store: FileSessionStore, session: SessionData) -> Callable[[], Awaitable[int]]:
+    return lambda: store.commit(session.id, SessionChange(messages=[turn(0)]))
+
+
+@pytest.mark.parametrize("prepared", [saved_by_the_same, loaded_first, never_loaded, added_by_commit])
 async def test_a_turn_of_a_long_session_on_disk(long_folder: Path, long_session: SessionData, prepared) -> None:
     length = len(long_session.messages)
     async with FileSessionStore(long_folder) as store:
@@ -74,6 +86,26 @@ async def test_a_turn_of_a_long_session_on_disk(long_folder: Path, long_session:
         session = await store.load("a")
     assert session is not None
     assert session.messages == [*long_session.messages[:length], turn(0)]
+
+
+@pytest.mark.parametrize(("open_store", "name"), [(FileSessionStore, "store"), (SqliteSessionStore, "store.db")])
+async def test_a_fork_of_a_long_session_on_disk(tmp_path: Path, open_store, name: str) -> None:
+    async with open_store(tmp_path / name) as store:
+        costs = [await counted_fork(store, length) for length in (10, LENGTH)]
+    assert abs(costs[1] - costs[0]) < MOST_BYTES < LENGTH * len(WORDS) / 100
+
+
+async def counted_fork(store, length: int) -> int:
+    """Fork a session of `length` messages; return how many bytes that writes."""
+    session = SessionData(id=f"{length}", messages=map(turn, range(length)))
+    await store.save(session)
+    before = written_bytes()
+    await store.fork(session.id, f"fork of {length}")
+    cost = written_bytes() - before
+    fork = await store.load(f"fork of {length}")
+    assert fork is not None
+    assert fork.messages == session.messages
+    return cost
 
 
 class Wire(NamedTuple):
@@ -116,10 +148,18 @@ async def updated(store, session: SessionData) -> SessionData:
     return found or await saved(store, session)
 
 
+async def committed(store, session: SessionData) -> SessionData:
+    """Add the last message of the session by a commit, the first time with the session."""
+    if len(session.messages) == 1:
+        return await saved(store, session)
+    await store.commit(session.id, SessionChange(messages=session.messages[-1:]))
+    return session
+
+
 WAYS = [saved, saved_and_loaded, updated]
 
 
-@pytest.mark.parametrize("keep", WAYS)
+@pytest.mark.parametrize("keep", [*WAYS, committed])
 async def test_turns_on_the_wire(keep) -> None:
     async with opened_wire() as wire:
         counts = await counted_turns(wire.store, keep, wire.counts)

@@ -25,7 +25,7 @@ async def test_a_session_of_many_megabytes(serve, folder) -> None:
         assert await store.load_snapshot("whole") == snapshot
 
 
-@pytest.mark.parametrize("file", ["commits.jsonl", "messages.jsonl"])
+@pytest.mark.parametrize("file", ["commits.jsonl", "messages.1.jsonl"])
 async def test_damage_stays_in_its_session(serve, folder, file: str) -> None:
     server = await serve(f"file:{folder}")
     async with server.store() as store:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from sessionstore import Message, RemoteSessionStore, SessionData, SessionStore, StoreUnavailableError
-from sessionstore.testing import assert_same, samples
+from sessionstore import Message, RemoteSessionStore, SessionData, SessionStore
+from sessionstore.testing import samples
 from sessionstore.testing.proxy import LosingProxy
 from sessionstore.testing.requests import PAIRS
 from sessionstore_server.server import running_server
@@ -18,8 +18,6 @@ from sessionstore_server.stores import FileSessionStore, MemorySessionStore
 CLIENTS = 16
 UPDATES = 8
 """Of each client."""
-
-UNARY_WRITES = [name for name in PAIRS if name != "save_snapshot"]
 
 
 class Lossy(NamedTuple):
@@ -60,7 +58,7 @@ async def test_a_save_whose_answer_was_lost_has_one_effect(lossy: Lossy) -> None
     assert await lossy.store.load("a") == session
 
 
-@pytest.mark.parametrize("name", UNARY_WRITES)
+@pytest.mark.parametrize("name", PAIRS)
 async def test_every_write_whose_answer_was_lost_has_one_effect(lossy: Lossy, name: str) -> None:
     write, undo = PAIRS[name]
     before = await undo(lossy.direct)
@@ -69,15 +67,6 @@ async def test_every_write_whose_answer_was_lost_has_one_effect(lossy: Lossy, na
     assert lossy.proxy.lost_answers == 2
     assert written in (None, before + 1)
     assert await undo(lossy.direct) == before + 2
-
-
-async def test_a_snapshot_whose_answer_was_lost_is_reported(lossy: Lossy) -> None:
-    """It is too large to be kept for a repeat, so the caller learns that nobody answered."""
-    lossy.proxy.lose_answers = 1
-    with pytest.raises(StoreUnavailableError):
-        await lossy.store.save_snapshot(samples.snapshot("a"))
-    assert await lossy.direct.revision("a") == 1
-    assert_same(await lossy.direct.load_snapshot("a"), samples.snapshot("a"))
 
 
 async def test_a_delete_whose_answer_was_lost_removes_nothing_that_came_after(lossy: Lossy) -> None:

@@ -4,6 +4,7 @@ from sessionstore.model.artifact import (
     DEFAULT_MAX_ARTIFACT_BYTES,
     DEFAULT_MAX_ARTIFACTS,
     ArtifactManifest,
+    ArtifactReference,
     ArtifactStore,
     ToolArtifact,
 )
@@ -213,6 +214,7 @@ __all__ = [
     "AgentModeChangedEvent",
     "AgentStartEvent",
     "ArtifactManifest",
+    "ArtifactReference",
     "ArtifactStore",
     "AutoDelegationConfig",
     "BudgetThresholdHitEvent",

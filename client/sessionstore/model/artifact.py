@@ -44,6 +44,20 @@ class ToolArtifact(FrozenModel):
         return len(self.content.encode())
 
 
+class ArtifactReference(FrozenModel):
+    """An artifact whose content stands apart, under its digest. Sizes are in bytes."""
+
+    artifact_id: Str
+    artifact_uri: Str
+    tool_name: Str
+    original_bytes: U64
+    shown_bytes: U64
+    sha256: Str
+    """Of the content, in lower-case hex."""
+    size: U64 = 0
+    """Of the content; only told by a store, never asked for."""
+
+
 class ArtifactManifest(FrozenModel):
     """All artifacts of a session, oldest first, and the sorted uris of those that are never evicted."""
 

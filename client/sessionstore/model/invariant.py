@@ -1,12 +1,12 @@
 """What must hold between the parts of a whole session; each fault is an InvalidArgumentError that names its path."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from sessionstore.errors import InvalidArgumentError
 from sessionstore.model.binding import CognitivePackageBinding, DurableMemoryBinding
 from sessionstore.model.event import CognitiveContextBoundEvent
 from sessionstore.model.event_dialogue import ToolEndEvent
+from sessionstore.model.pairing import check_rising_sequences
 from sessionstore.model.policy import ToolResultTransformPolicy
 from sessionstore.model.rule import require
 from sessionstore.model.run import RunRecord
@@ -47,7 +47,8 @@ def check_runs(session: SessionData, records: Sequence[RunRecord]) -> None:
         seen.add(run.id)
         require(run.session_id == session.id, f"{path}.snapshot.session_id", "must equal the id of the session")
         _check_bindings(record, path)
-        _check_sequences(record, path)
+        check_rising_sequences(record.events, f"{path}.events")
+        _check_event_count(record, path)
         _check_transforms(record, session.config.tool_result_transform_policy, path)
 
 
@@ -65,10 +66,7 @@ def _check_bindings(record: RunRecord, path: str) -> None:
             require(same, f"{path}.events[{position}].event.binding", "must be the binding of the whole run")
 
 
-def _check_sequences(record: RunRecord, path: str) -> None:
-    for position, (earlier, later) in enumerate(pairwise(record.events), start=1):
-        rising = earlier.sequence < later.sequence
-        require(rising, f"{path}.events[{position}].sequence", "must be greater than that of the event before")
+def _check_event_count(record: RunRecord, path: str) -> None:
     counted = not record.events or record.snapshot.event_count > record.events[-1].sequence
     require(counted, f"{path}.snapshot.event_count", "must be greater than the sequence of the last event")
 

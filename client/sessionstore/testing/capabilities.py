@@ -1,16 +1,21 @@
 """What every store promises about what it keeps: it says so, keeps it, and refuses the rest."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import pytest
 
 from sessionstore.errors import UnsupportedOperationError
 from sessionstore.model import SessionData, SessionSnapshot
-from sessionstore.store import Capabilities, SessionStore
+from sessionstore.store import Capabilities, Lease, SessionChange, SessionStore
 from sessionstore.testing import samples
 from sessionstore.testing.comparison import assert_same
 from sessionstore.testing.kinds import CHECKPOINT_KINDS, RECORD_KINDS, CheckpointKind, RecordKind
+from sessionstore.testing.run_records import text_events
+
+R = TypeVar("R")
 
 _OTHER = SessionData(id="a", model_name="other")
 _CONDITIONAL_CALLS: Sequence[Callable[[SessionStore], Awaitable[object]]] = (
@@ -19,6 +24,42 @@ _CONDITIONAL_CALLS: Sequence[Callable[[SessionStore], Awaitable[object]]] = (
     lambda store: store.save_trace_events("a", [], expected_revision=0),
     lambda store: store.update("a", lambda _: _OTHER),
 )
+
+_LEASE = Lease("a", "me", 1, datetime.now(UTC), datetime.now(UTC))
+_OPTIONAL_CALLS: Mapping[str, Mapping[str, Callable[[SessionStore], Awaitable[object]]]] = {
+    "revisions": {
+        "commit": lambda store: store.commit("a", SessionChange(session=_OTHER)),
+        "revision": lambda store: store.load("a", revision=1),
+        "list_revisions": lambda store: store.list_revisions("a"),
+        "fork": lambda store: store.fork("a", "b"),
+    },
+    "append_only_event_log": {
+        "append_trace_events": lambda store: anext(store.append_trace_events("a", _batches(samples.trace_events()))),
+        "append_run_events": lambda store: anext(store.append_run_events("a", "run", _batches(text_events(1)))),
+        "read_trace_events": lambda store: store.read_trace_events("a"),
+        "read_run_events": lambda store: store.read_run_events("a", "run"),
+        "follow_trace_events": lambda store: anext(store.follow_trace_events("a")),
+        "follow_run_events": lambda store: anext(store.follow_run_events("a", "run")),
+    },
+    "reference_aware_artifact_gc": {
+        "list_artifacts": lambda store: store.list_artifacts("a"),
+        "find_missing_blobs": lambda store: store.find_missing_blobs(["0" * 64]),
+        "write_blob": lambda store: store.write_blob(io.BytesIO(b"words")),
+        "read_blob": lambda store: anext(store.read_blob("0" * 64)),
+    },
+    "lease_fencing": {
+        "acquire_lease": lambda store: store.acquire_lease("a", "me", 60.0),
+        "renew_lease": lambda store: store.renew_lease(_LEASE, 60.0),
+        "release_lease": lambda store: store.release_lease(_LEASE),
+        "list_leases": lambda store: anext(store.list_leases()),
+        "lease_epoch": lambda store: store.save(_OTHER, lease_epoch=1),
+    },
+    "watch": {"watch": lambda store: anext(store.watch())},
+}
+"""By capability: the operations, and conditions, that a store offers with it."""
+
+_FIRST_STEPS = {"write_blob": "find_missing_blobs"}
+"""Operations that a remote store makes of others, and which of these comes first."""
 
 
 class CapabilityContract:
@@ -93,6 +134,19 @@ class CapabilityContract:
                 await call(store)
         assert_same(await store.load("a"), samples.session("a"))
 
+    @pytest.mark.parametrize("capability", _OPTIONAL_CALLS)
+    async def test_operations_are_offered_or_refused(self, store: SessionStore, capability: str) -> None:
+        """B10: An operation that a store does not offer is an UnsupportedOperationError, and nothing is written."""
+        await store.save(samples.session("a"))
+        if getattr(await store.capabilities(), capability):
+            return
+        for operation, call in _OPTIONAL_CALLS[capability].items():
+            with pytest.raises(UnsupportedOperationError) as caught:
+                await call(store)
+            assert caught.value.operation in (operation, _FIRST_STEPS.get(operation))
+        assert_same(await store.load("a"), samples.session("a"))
+        assert await store.list() == ["a"]
+
     @pytest.mark.parametrize("kind", CHECKPOINT_KINDS, ids=str)
     async def test_checkpoints_are_kept_or_refused(self, store: SessionStore, kind: CheckpointKind[Any]) -> None:
         """B8: Checkpoints are kept if the store says so, else refused; loading and deleting none always succeeds."""
@@ -107,3 +161,7 @@ class CapabilityContract:
             await kind.save(store, "a", kind.some("a"))
         assert caught.value.operation == f"save_{kind.name}"
         assert await kind.load(store, "a") is None
+
+
+async def _batches(records: Sequence[R]) -> AsyncIterator[Sequence[R]]:
+    yield records

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from sessionstore.model import Message, SessionData, ToolUseBlock
-from sessionstore.store import SessionStore
+from sessionstore.store import SessionChange, SessionStore
 from sessionstore.testing import samples
 from sessionstore.testing.comparison import assert_same
 
@@ -150,6 +150,23 @@ class RecordConversationContract:
         await store.save_snapshot(snapshot)
         await store.save(session)
         assert_same(await other.load("a"), session)
+
+    async def test_commits_of_several_clients(self, store: SessionStore, another_client: AnotherClient) -> None:
+        """M7: Clients that add to a conversation in turns, or replace it by commits, all go on from what is stored."""
+        session, other = SessionData(id="a", messages=messages("ab")), another_client()
+        await store.commit("a", SessionChange(session=session))
+        for number, client in enumerate((store, other, other, store, other)):
+            message = Message.user(str(number))
+            session.messages.append(message)
+            await client.commit("a", SessionChange(messages=[message]))
+            for reader in (store, other):
+                assert_same(await reader.load("a"), session)
+        shorter = session.model_copy(update={"messages": session.messages[:1]})
+        await other.commit("a", SessionChange(session=shorter))
+        session.messages.append(Message.user("longer"))
+        await store.commit("a", SessionChange(session=session), check_pairing=True)
+        for reader in (store, other):
+            assert_same(await reader.load("a"), session)
 
 
 async def _edit_and_check(session: SessionData, edit: Edit, store: SessionStore, other: SessionStore) -> None:

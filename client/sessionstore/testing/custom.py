@@ -25,22 +25,27 @@ class CustomStore(SessionStore):
         return "custom"
 
     @override
-    async def save(self, session: SessionData, *, expected_revision: int | None = None) -> int:
-        self._refuse_expectation(expected_revision)
+    async def save(
+        self, session: SessionData, *, expected_revision: int | None = None, lease_epoch: int | None = None
+    ) -> int:
+        self._refuse_conditions(expected_revision=expected_revision, lease_epoch=lease_epoch)
         self._check("session.id", session.id)
         checked = validate(SessionData, session.model_dump(by_alias=True, warnings=False))
         self._texts[session.id] = checked.model_dump_json()
         return 0
 
     @override
-    async def load(self, session_id: str) -> SessionData | None:
+    async def load(self, session_id: str, *, revision: int | None = None) -> SessionData | None:
+        self._refuse_conditions(revision=revision)
         self._check("session_id", session_id)
         text = self._texts.get(session_id)
         return None if text is None else SessionData.model_validate_json(text)
 
     @override
-    async def delete(self, session_id: str, *, expected_revision: int | None = None) -> None:
-        self._refuse_expectation(expected_revision)
+    async def delete(
+        self, session_id: str, *, expected_revision: int | None = None, lease_epoch: int | None = None
+    ) -> None:
+        self._refuse_conditions(expected_revision=expected_revision, lease_epoch=lease_epoch)
         self._check("session_id", session_id)
         self._texts.pop(session_id, None)
 

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sessionstore.model import ArtifactStore, SessionData, WorkflowCheckpoint
-from sessionstore.store import SessionStore
+from sessionstore.model import ArtifactStore, Message, SessionData, WorkflowCheckpoint
+from sessionstore.store import SessionChange, SessionStore
 from sessionstore.testing import samples
 from sessionstore.testing.comparison import assert_same
 from sessionstore.testing.ids import ODD_IDS
@@ -90,3 +90,19 @@ class DurabilityContract:
         assert (await reopened.list_sessions()).sessions[0].revision == first.sessions[0].revision + 1
         second = await reopened.list_sessions(page_token=first.next_page_token)
         assert [summary.id for summary in second.sessions] == ["b"]
+
+    async def test_history_and_forks_survive(self, store: SessionStore, reopen: Reopen) -> None:
+        """D7: So do past revisions, and what a fork shares with another session, also when that is deleted."""
+        await store.save_snapshot(samples.snapshot("a"))
+        await store.commit("a", SessionChange(messages=[Message.user("more")]))
+        await store.fork("a", "b", at_revision=1)
+        reopened = await reopen()
+        assert_same(await reopened.load("a", revision=1), samples.session("a"))
+        await reopened.delete("a")
+        await reopened.commit("b", SessionChange(messages=[Message.user("other")]))
+        again = await reopen()
+        forked = samples.snapshot("a").fork("b")
+        forked.session.parent_id = "a"
+        assert_same(await again.load("b", revision=1), forked.session)
+        forked.session.messages.append(Message.user("other"))
+        assert_same(await again.load_snapshot("b"), forked)

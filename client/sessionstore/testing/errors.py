@@ -22,6 +22,10 @@ REQUIRED_CALLS: Mapping[str, Call] = {
 }
 OTHER_CALLS: Mapping[str, Call] = {
     "list_sessions": lambda store: store.list_sessions(),
+    "count_sessions": lambda store: store.count_sessions(),
+    "acquire_lease": lambda store: store.acquire_lease("a", "holder", 1),
+    "list_leases": lambda store: anext(store.list_leases()),
+    "watch": lambda store: anext(store.watch()),
     "save_snapshot": lambda store: store.save_snapshot(samples.snapshot("a")),
     "load_snapshot": lambda store: store.load_snapshot("a"),
     "is_snapshot": lambda store: store.is_snapshot("a"),

@@ -1,4 +1,4 @@
-"""A proxy between a client and a server that counts bytes and can lose answers, as a network does."""
+"""A proxy between a client and a server that counts bytes, can lose answers and cut connections, as a network does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,6 +21,8 @@ class LosingProxy:
         self.lose_answers = 0
         self.lost_answers = 0
         """How many were lost so far."""
+        self.cuts: list[int] = []
+        """After how many more bytes, of both directions, to cut the connection, once each."""
         self.requested_bytes = 0
         """From the client to the server."""
         self.answered_bytes = 0
@@ -51,6 +53,8 @@ class LosingProxy:
     async def _requests(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
+                if self._cuts_within(len(data)):
+                    return
                 self.requested_bytes += len(data)
                 to_server.write(data)
                 await to_server.drain()
@@ -67,9 +71,21 @@ class LosingProxy:
                     begun.add(stream)
                     if self._loses():
                         return
+                if self._cuts_within(len(header) + len(payload)):
+                    return
                 self.answered_bytes += len(header) + len(payload)
                 writer.write(header + payload)
                 await writer.drain()
+
+    def _cuts_within(self, size: int) -> bool:
+        """Tell whether the connection is to be cut in place of the next `size` bytes."""
+        if not self.cuts:
+            return False
+        self.cuts[0] -= size
+        if self.cuts[0] > 0:
+            return False
+        self.cuts.pop(0)
+        return True
 
     def _loses(self) -> bool:
         """Tell whether the answer that begins is to be lost."""

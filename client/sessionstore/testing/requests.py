@@ -7,9 +7,10 @@ from typing_extensions import override
 
 from sessionstore.adapter import ServiceAdapter
 from sessionstore.model import SessionData
-from sessionstore.store import SessionStore
+from sessionstore.store import SessionChange, SessionStore
 from sessionstore.testing import samples
 from sessionstore.testing.kinds import CHECKPOINT_KINDS, RECORD_KINDS, CheckpointKind, RecordKind
+from sessionstore.testing.run_records import text_events
 from sessionstore.transport import A, Kind, Method, Q, Transport
 
 Call = Callable[[SessionStore], Awaitable[object]]
@@ -62,6 +63,15 @@ def _checkpoint_pairs(kind: CheckpointKind[Any]) -> Mapping[str, Pair]:
 
 
 _OTHER_SESSION = SessionData(id="a", created_at=1, updated_at=1)
+_COMMITTED = SessionChange(
+    session=samples.session("a"),
+    trace_events=samples.trace_events(),
+    run_records=samples.run_records("a"),
+    run_events={"run-0/retry 🏃": text_events(2)},
+    verification_reports=samples.verification_reports(),
+    artifacts=list(samples.artifacts()),
+    subagent_tasks=samples.subagent_tasks("a"),
+)
 
 SESSION_PAIRS: Mapping[str, Pair] = {
     "save": Pair(lambda store: store.save(samples.session("a")), lambda store: store.save(_OTHER_SESSION)),
@@ -71,6 +81,10 @@ SESSION_PAIRS: Mapping[str, Pair] = {
 
 PAIRS: Mapping[str, Pair] = {
     **SESSION_PAIRS,
+    "commit": Pair(
+        lambda store: store.commit("a", _COMMITTED),
+        lambda store: store.commit("a", SessionChange(session=_OTHER_SESSION)),
+    ),
     "save_snapshot": Pair(
         lambda store: store.save_snapshot(samples.snapshot("a")),
         lambda store: store.save_snapshot(samples.snapshot("a").model_copy(update={"session": _OTHER_SESSION})),
@@ -78,16 +92,21 @@ PAIRS: Mapping[str, Pair] = {
     **{f"save_{kind}": _record_pair(kind) for kind in RECORD_KINDS},
     **{name: pair for kind in CHECKPOINT_KINDS for name, pair in _checkpoint_pairs(kind).items()},
 }
-"""All writes, by the names of their methods."""
+"""All writes that make something of nothing, by the names of their methods."""
 
 
 class _Recorder(Transport):
     """Takes down what is sent, and answers nothing but that it went well."""
 
     name = "recorder"
+    patience_seconds = 0.0
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+
+    @override
+    async def open(self) -> None:
+        pass
 
     @override
     async def unary(self, method: Method[Q, A], request: Q) -> A:
@@ -102,6 +121,10 @@ class _Recorder(Transport):
     @override
     def download(self, method: Method[Q, A], request: Q) -> AsyncIterator[A]:
         raise NotImplementedError(f"{method.name} writes nothing")
+
+    @override
+    def duplex(self, method: Method[Q, A], requests: AsyncIterable[Q]) -> AsyncIterator[A]:
+        raise NotImplementedError(f"{method.name} has no request id")
 
     @override
     async def aclose(self) -> None:

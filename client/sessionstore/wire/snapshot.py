@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from sessionstore.channel import MAX_MESSAGE_BYTES
-from sessionstore.errors import InvalidArgumentError, PayloadTooLargeError
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.model import SessionSnapshot
 from sessionstore.model.snapshot import check_snapshot_version
 from sessionstore.v1 import session_pb2
@@ -34,7 +33,6 @@ class ReceivedSnapshot:
     def __init__(self) -> None:
         self.header: pb.SnapshotHeader | None = None
         self._session: session_pb2.SessionData | None = None
-        self._size = 0
         self._hash = hashlib.sha256()
         self.lists: dict[str, list[Any]] = {
             field.name: [] for field in pb.SaveSnapshotRequest.DESCRIPTOR.fields if field.name not in _SINGLE_PARTS
@@ -44,9 +42,6 @@ class ReceivedSnapshot:
         """Add a part. Errors: InvalidArgumentError when it may not come here."""
         kind = part.WhichOneof("part")
         self._hash.update(part.SerializeToString(deterministic=True))
-        self._size += part.ByteSize()
-        if self._size > MAX_MESSAGE_BYTES:
-            raise PayloadTooLargeError(subject="the snapshot", size=self._size, limit=MAX_MESSAGE_BYTES)
         if kind is None:
             raise InvalidArgumentError(field="part", problem="must be one that this program knows")
         if (kind == "header") is not (self.header is None):

@@ -2,7 +2,7 @@
 
 import typer
 
-from sessionstore_server.cli import interchange, serve, sessions
+from sessionstore_server.cli import interchange, listing, serve, sessions
 
 app = typer.Typer(
     name="sessionstore",
@@ -11,7 +11,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve.serve)
-app.command()(sessions.ls)
+app.command()(listing.ls)
 app.command()(sessions.show)
 app.command()(sessions.rm)
 app.command("import-a3s")(interchange.import_a3s)

@@ -16,6 +16,7 @@ StoreOption = Annotated[
         "--store", envvar="SESSIONSTORE_STORE", help="URL of the store: memory:, file:PATH, grpc://HOST:PORT."
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 def run(command: Callable[[], Coroutine[Any, Any, None]]) -> None:

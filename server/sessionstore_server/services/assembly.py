@@ -3,14 +3,25 @@
 from functools import partial
 
 from sessionstore_server.backends.base import Backend
+from sessionstore_server.services.appending import Turns
 from sessionstore_server.services.artifact import ArtifactService
+from sessionstore_server.services.blob import BlobService
 from sessionstore_server.services.checkpoint import loop_checkpoint_service, workflow_checkpoint_service
+from sessionstore_server.services.commit import CommitService
 from sessionstore_server.services.handlers import HandlerTable, Services
-from sessionstore_server.services.records import subagent_service, trace_service, verification_service
+from sessionstore_server.services.history import HistoryService
+from sessionstore_server.services.lease import LeaseService
+from sessionstore_server.services.listing import ListingService
+from sessionstore_server.services.multiplex import with_multiplex
+from sessionstore_server.services.records import subagent_service, verification_service
+from sessionstore_server.services.retention import UNLIMITED, Retention
 from sessionstore_server.services.run import RunService
 from sessionstore_server.services.session import SessionService
 from sessionstore_server.services.snapshot import SnapshotService
 from sessionstore_server.services.system import SystemService
+from sessionstore_server.services.trace import TraceService
+from sessionstore_server.services.transfer import with_transfer
+from sessionstore_server.services.watch import WatchService
 
 UNCOMMITTED_SECONDS = 24 * 3600.0
 """How long content is kept that was stored and never committed."""
@@ -18,24 +29,33 @@ DELETED_SECONDS = 7 * 24 * 3600.0
 """How long a deleted session is known to have been, so that late repeats of requests find it deleted."""
 
 
-def services_over(backend: Backend) -> Services:
-    """Return all services, keeping their data in `backend`."""
+def services_over(backend: Backend, retention: Retention = UNLIMITED) -> Services:
+    """Return all services, keeping their data in `backend`, and of runs as much as `retention` says."""
+    turns = Turns()
     resources = (
         SessionService(backend),
-        SnapshotService(backend),
+        ListingService(backend),
+        CommitService(backend, turns, retention),
+        HistoryService(backend),
+        SnapshotService(backend, retention),
         ArtifactService(backend),
-        RunService(backend),
-        trace_service(backend),
+        BlobService(backend),
+        RunService(backend, turns, retention),
+        TraceService(backend, turns),
         verification_service(backend),
         subagent_service(backend),
         loop_checkpoint_service(backend),
         workflow_checkpoint_service(backend),
+        LeaseService(backend),
+        WatchService(backend),
         SystemService(backend),
     )
     handlers: HandlerTable = {
         method: handler for service in resources for method, handler in service.handlers().items()
     }
-    return Services(backend.name, handlers, backend.open, backend.aclose, partial(_sweep, backend))
+    return Services(
+        backend.name, with_multiplex(with_transfer(handlers)), backend.open, backend.aclose, partial(_sweep, backend)
+    )
 
 
 async def _sweep(backend: Backend) -> None:

@@ -8,7 +8,7 @@ from sessionstore.errors import InvalidArgumentError
 from sessionstore.transport import Method
 from sessionstore.wire import methods
 from sessionstore.wire.records import LOOP_CHECKPOINT, WORKFLOW_CHECKPOINT
-from sessionstore_server.backends.base import Backend, Change, Key
+from sessionstore_server.backends.base import Backend, Change, Key, Summary
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.checks import AnyCodec, checked, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
@@ -44,7 +44,7 @@ class CheckpointService:
         key = self._key(request, caller)
         check_owner(request.checkpoint, self._id_field, key.id)
         record = checked(self._codec, "checkpoint", request.checkpoint)
-        change = Change(documents={CHECKPOINT: record}, summary=b"")
+        change = Change(documents={CHECKPOINT: record}, summary=Summary())
         response: Message = await commit(self._backend, key, change, request, self._save.response)
         return response
 

@@ -1,8 +1,8 @@
 """The services over any `SessionStore`, such as one with just the five required methods.
 
 The mirror image of the adapter: requests become models and calls of the store. What the store does not say it keeps is
-refused, so that nothing a client sent is dropped. Such a store has no revisions: answers say 0, and a write that
-expects a revision is refused.
+refused, so that nothing a client sent is dropped. Such a store has no revisions and no leases: answers say 0, and a
+call that depends on one is refused.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator
@@ -18,16 +18,24 @@ from sessionstore_server.services.checks import parsed, parsed_all
 from sessionstore_server.services.custom_records import (
     RecordServices,
     checked_id,
-    refuse_expectation,
+    refuse_conditions,
+    refuse_fields,
     refuse_unless_kept,
 )
+from sessionstore_server.services.filters import filter_of, order_of
 from sessionstore_server.services.handlers import Caller, HandlerTable, Services
+from sessionstore_server.services.listing import check_unsaved
+from sessionstore_server.services.multiplex import with_multiplex
 from sessionstore_server.services.repeats import Repeats
+from sessionstore_server.services.transfer import with_transfer
+from sessionstore_server.services.unsupported import refusal
 
 
 def services_of_store(store: SessionStore) -> Services:
     """Return all services, keeping their data in `store`."""
-    handlers = Repeats().wrap({**_SessionServices(store).handlers(), **RecordServices(store).handlers()})
+    refused = {method: refusal(method, store.backend_name) for method in methods.ALL_METHODS}
+    answered = {**_SessionServices(store).handlers(), **RecordServices(store).handlers()}
+    handlers = with_multiplex(with_transfer(Repeats().wrap({**refused, **answered})))
     return Services(store.backend_name, handlers, store.__aenter__, store.aclose, sweep=_nothing)
 
 
@@ -46,6 +54,7 @@ class _SessionServices:
             methods.DELETE_SESSION: self._delete_session,
             methods.SESSION_EXISTS: self._session_exists,
             methods.LIST_SESSIONS: self._list_sessions,
+            methods.COUNT_SESSIONS: self._count_sessions,
             methods.SAVE_SNAPSHOT: self._save_snapshot,
             methods.LOAD_SNAPSHOT: self._load_snapshot,
             methods.GET_CAPABILITIES: self._get_capabilities,
@@ -55,7 +64,7 @@ class _SessionServices:
     async def _save_session(
         self, request: session_pb2.SaveSessionRequest, _: Caller
     ) -> session_pb2.SaveSessionResponse:
-        refuse_expectation(self._store, request)
+        refuse_conditions(self._store, request)
         check_part("session.id", request.session.id)
         if request.HasField("base"):
             raise StaleBaseError(id=request.session.id, log="messages")
@@ -67,6 +76,7 @@ class _SessionServices:
     async def _load_session(
         self, request: session_pb2.LoadSessionRequest, _: Caller
     ) -> session_pb2.LoadSessionResponse:
+        refuse_fields(self._store, request, "revision")
         session = await self._store.load(checked_id(request, "session_id"))
         if session is None:
             return session_pb2.LoadSessionResponse()
@@ -76,7 +86,7 @@ class _SessionServices:
     async def _delete_session(
         self, request: session_pb2.DeleteSessionRequest, _: Caller
     ) -> session_pb2.DeleteSessionResponse:
-        refuse_expectation(self._store, request)
+        refuse_conditions(self._store, request)
         existed = await self._store.exists(checked_id(request, "session_id"))
         await self._store.delete(request.session_id)
         return session_pb2.DeleteSessionResponse(existed=existed)
@@ -91,14 +101,27 @@ class _SessionServices:
     async def _list_sessions(
         self, request: session_pb2.ListSessionsRequest, _: Caller
     ) -> session_pb2.ListSessionsResponse:
+        check_unsaved(request)
         if request.unsaved:
             summaries = [session_pb2.SessionSummary(id=session_id) for session_id in await self._store.list_unsaved()]
             return session_pb2.ListSessionsResponse(sessions=summaries)
-        page = await self._store.list_sessions(request.page_size, request.page_token)
+        page = await self._store.list_sessions(
+            request.page_size,
+            request.page_token,
+            filter=filter_of(request.filter),
+            order_by=order_of(request),
+            descending=request.descending,
+        )
         summaries = [records.SESSION_SUMMARY.to_proto(summary) for summary in page.sessions]
         return session_pb2.ListSessionsResponse(
             sessions=summaries, next_page_token=page.next_page_token, unreachable=page.unreachable
         )
+
+    async def _count_sessions(
+        self, request: session_pb2.CountSessionsRequest, _: Caller
+    ) -> session_pb2.CountSessionsResponse:
+        count = await self._store.count_sessions(filter_of(request.filter))
+        return session_pb2.CountSessionsResponse(count=count)
 
     async def _save_snapshot(
         self, requests: AsyncIterable[snapshot_pb2.SaveSnapshotRequest], _: Caller
@@ -108,7 +131,7 @@ class _SessionServices:
         async for request in requests:
             received.take(request)
         header, _session = received.complete()
-        refuse_expectation(self._store, header)
+        refuse_conditions(self._store, header)
         check_part("header.session_id", header.session_id)
         await self._store.save_snapshot(snapshot_from_parts(received))
         return snapshot_pb2.SaveSnapshotResponse()

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from sessionstore.errors import UnsupportedOperationError
 from sessionstore.model import ArtifactStore
-from sessionstore.pages import page_limit, page_position, page_token_after
+from sessionstore.pages import PagePosition, page_limit, page_position, page_token_after
 from sessionstore.store import SessionStore
 from sessionstore.transport import Method
 from sessionstore.v1 import artifact_pb2
@@ -17,7 +17,6 @@ from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.checkpoint import check_owner
 from sessionstore_server.services.checks import AnyCodec, parsed, parsed_all
 from sessionstore_server.services.handlers import Caller, Handler, HandlerTable
-from sessionstore_server.services.writes import expected_revision
 
 AnyMethod = Method[Any, Any]
 
@@ -91,7 +90,7 @@ class RecordServices:
     async def _save_artifacts(
         self, request: artifact_pb2.SaveArtifactsRequest, _: Caller
     ) -> artifact_pb2.SaveArtifactsResponse:
-        refuse_expectation(self._store, request)
+        refuse_conditions(self._store, request)
         manifest = parsed(records.ARTIFACT_MANIFEST, "manifest", request.manifest)
         if manifest.artifacts or manifest.retained_uris:
             await refuse_unless_kept(self._store, "artifacts", "save_artifacts")
@@ -110,7 +109,7 @@ class RecordServices:
 
     async def _save_records(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _RECORDS[kind]
-        refuse_expectation(self._store, request)
+        refuse_conditions(self._store, request)
         if sent := getattr(request, kind):
             await refuse_unless_kept(self._store, kind, f"save_{kind}")
         await self._call("save", kind)(checked_id(request, "session_id"), parsed_all(calls.codec, kind, sent))
@@ -125,7 +124,7 @@ class RecordServices:
 
     async def _save_checkpoint(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _CHECKPOINTS[kind]
-        refuse_expectation(self._store, request)
+        refuse_conditions(self._store, request)
         await refuse_unless_kept(self._store, "checkpoints", f"save_{kind}")
         record_id = checked_id(request, calls.id_field)
         check_owner(request.checkpoint, calls.id_field, record_id)
@@ -143,7 +142,7 @@ class RecordServices:
 
     async def _delete_checkpoint(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _CHECKPOINTS[kind]
-        refuse_expectation(self._store, request)
+        refuse_conditions(self._store, request)
         record_id = checked_id(request, calls.id_field)
         existed = record_id in await self._call("list", f"{kind}s")()
         await self._call("delete", kind)(record_id)
@@ -152,8 +151,9 @@ class RecordServices:
     async def _list_checkpoints(self, kind: str, request: Any, _: Caller) -> Message:  # noqa: ANN401
         calls = _CHECKPOINTS[kind]
         limit, after = page_limit(request.page_size), page_position(kind, request.page_token)
-        ids = [record_id for record_id in await self._call("list", f"{kind}s")() if after is None or record_id > after]
-        token = page_token_after(kind, ids[limit - 1]) if len(ids) > limit else ""
+        known = await self._call("list", f"{kind}s")()
+        ids = [record_id for record_id in known if after is None or record_id > after.id]
+        token = page_token_after(kind, PagePosition(ids[limit - 1])) if len(ids) > limit else ""
         return _response(calls.list, next_page_token=token, **{f"{calls.id_field}s": ids[:limit]})
 
     def _call(self, verb: str, kind: str) -> Callable[..., Awaitable[Any]]:
@@ -167,10 +167,16 @@ async def refuse_unless_kept(store: SessionStore, capability: str, operation: st
         raise UnsupportedOperationError(operation=operation, backend=store.backend_name)
 
 
-def refuse_expectation(store: SessionStore, request: Any) -> None:  # noqa: ANN401 - any write request
-    """Refuse a write that depends on a revision. Errors: UnsupportedOperationError."""
-    if expected_revision(request) is not None:
-        raise UnsupportedOperationError(operation="expected_revision", backend=store.backend_name)
+def refuse_conditions(store: SessionStore, request: Message) -> None:
+    """Refuse a write that depends on a revision or on a lease. Errors: UnsupportedOperationError."""
+    refuse_fields(store, request, "expected_revision", "lease_epoch")
+
+
+def refuse_fields(store: SessionStore, request: Message, *names: str) -> None:
+    """Refuse a request in which one of the fields is set. Errors: UnsupportedOperationError."""
+    for field, _ in request.ListFields():
+        if field.name in names:
+            raise UnsupportedOperationError(operation=field.name, backend=store.backend_name)
 
 
 def checked_id(request: Any, field: str) -> str:  # noqa: ANN401 - any request

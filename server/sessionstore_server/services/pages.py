@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from sessionstore.pages import page_limit, page_position, page_token_after
-from sessionstore_server.backends.base import Backend, Listed
+from sessionstore.pages import PagePosition, page_limit, page_position, page_token_after
+from sessionstore_server.backends.base import Backend, Listed, ListPosition, Query
 from sessionstore_server.services.handlers import Caller
 
 PAGE_BYTES = 4 << 20
@@ -21,19 +21,20 @@ class Page:
 
 
 async def list_page(
-    backend: Backend, caller: Caller, collection: str, page_size: int, page_token: str, *, summarized: bool = True
+    backend: Backend, caller: Caller, collection: str, page_size: int, page_token: str, query: Query | None = None
 ) -> Page:
-    """Read one page of a collection: of the keys that have a summary, or of those that have none.
+    """Read one page of the keys of a collection that match (None: all that have a summary, by id).
 
     Errors: InvalidArgumentError for a bad size or token.
     """
-    limit, listed = page_limit(page_size), collection if summarized else f"{collection} without summary"
-    after = page_position(listed, page_token)
-    entries = await backend.list(caller.namespace, collection, after, limit + 1, summarized=summarized)
+    asked = query or Query()
+    limit, scope = page_limit(page_size), f"{collection} {asked}"
+    after = page_position(scope, page_token)
+    entries = await backend.list(caller.namespace, collection, asked, after and ListPosition(*after[::-1]), limit + 1)
     shown = _within(entries[:limit], PAGE_BYTES)
     if len(shown) == len(entries):
         return Page(entries, "")
-    return Page(shown, page_token_after(listed, shown[-1].id))
+    return Page(shown, page_token_after(scope, PagePosition(shown[-1].id, shown[-1].value)))
 
 
 def _within(entries: Sequence[Listed], size: int) -> Sequence[Listed]:

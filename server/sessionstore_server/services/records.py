@@ -7,17 +7,15 @@ from google.protobuf.message import Message
 from sessionstore.transport import Method
 from sessionstore.wire.methods import (
     LOAD_SUBAGENT_TASKS,
-    LOAD_TRACE_EVENTS,
     LOAD_VERIFICATION_REPORTS,
     SAVE_SUBAGENT_TASKS,
-    SAVE_TRACE_EVENTS,
     SAVE_VERIFICATION_REPORTS,
 )
-from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_REPORT
+from sessionstore.wire.records import SUBAGENT_TASK, VERIFICATION_REPORT
 from sessionstore_server.backends.base import Backend, LogRange
 from sessionstore_server.services.checks import AnyCodec, checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
-from sessionstore_server.services.keys import SUBAGENT_TASKS, TRACES, VERIFICATION, session_key
+from sessionstore_server.services.keys import SUBAGENT_TASKS, VERIFICATION, session_key
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
 
@@ -53,11 +51,6 @@ class RecordService:
             return b""
         response = self._load.response(present=True, revision=view.revision)
         return with_records(response, **{self._field: view.logs[self._log].records})
-
-
-def trace_service(backend: Backend) -> RecordService:
-    """Answer `sessionstore.v1.TraceService`."""
-    return RecordService(backend, TRACES, TRACE_EVENT, "trace_events", SAVE_TRACE_EVENTS, LOAD_TRACE_EVENTS)
 
 
 def verification_service(backend: Backend) -> RecordService:

@@ -4,7 +4,9 @@ A service says what a key is to hold; what is stored already, and stays, is not 
 blobs is stored before the commit that refers to it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from operator import eq
@@ -13,13 +15,15 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError, StorageError
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, View
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, Summary, View
 from sessionstore_server.backends.checks import UNKNOWN_BLOBS_FIELD
 from sessionstore_server.services.writes import commit, expected_revision
 
 R = TypeVar("R", bound=Message)
 
 _ATTEMPTS = 100
+_PAUSE_SECONDS = 0.001
+_LONGEST_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Wanted:
     logs: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     below: str | None = None
     """A prefix, ending in `/`, of names of which none may stay that is not wanted."""
-    summary: bytes | None = None
+    summary: Summary | None = None
     contents: Mapping[str, bytes] | None = None
     """The content, by sha256, of all the blobs that the key is to refer to; None: these stay as they are."""
 
@@ -51,6 +55,30 @@ class Wanted:
         return replace(change, documents={**gone, **documents}, logs={**gone_logs, **logs})
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A change made of what a key was seen to hold."""
+
+    change: Change
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """By sha256: the content of blobs to which the change refers, and which need not be stored yet."""
+    seen_revision: int | None = None
+    """The only revision on which the change may be made; None: it leads to the same from anything."""
+
+
+def merged(changes: Iterable[Change]) -> Change:
+    """Return what does all the changes in one; where two name the same, the later one counts."""
+    result = Change()
+    for change in changes:
+        result = Change(
+            {**result.documents, **change.documents},
+            {**result.logs, **change.logs},
+            result.summary if change.summary is None else change.summary,
+            result.blobs if change.blobs is None else change.blobs,
+        )
+    return result
+
+
 async def commit_wanted(
     backend: Backend,
     key: Key,
@@ -61,29 +89,52 @@ async def commit_wanted(
 ) -> R:
     """Commit what leads from what `key` holds to what is wanted; see `commit` for the other arguments.
 
-    Another call may write, shorten a log or take the last reference to a blob in between; then it is tried again, from
-    the second time on with a change that no other write disturbs.
+    From the second attempt on it is a change that no other write disturbs, unless it shortens a log.
     """
     prefix = (wanted.below,) if wanted.below else ()
-    for attempt in range(_ATTEMPTS):
-        await _store(backend, wanted.contents or {})
+
+    async def draft(attempt: int) -> Draft:
         ranges = dict.fromkeys((*wanted.logs, *prefix), LogRange())
         view = await backend.read(key, (*wanted.documents, *prefix), ranges)
+        if view and not attempt and expected_revision(request) in (None, view.revision):
+            return Draft(wanted.difference(view), wanted.contents or {}, view.revision)
+        return Draft(wanted.change(view), wanted.contents or {})
+
+    return await commit_drafted(backend, key, draft, request, response, digest)
+
+
+async def commit_drafted(
+    backend: Backend,
+    key: Key,
+    draft: Callable[[int], Awaitable[Draft]],
+    request: Any,  # noqa: ANN401 - any write
+    response: Callable[..., R],
+    digest: str | None = None,
+) -> R:
+    """Commit what `draft`, given the number of the attempt, makes; see `commit` for the other arguments.
+
+    Another call may write, shorten a log or take the last reference to a blob in between; then it is drafted again.
+    """
+    for attempt in range(_ATTEMPTS):
+        drafted = await draft(attempt)
+        await _store(backend, drafted.contents)
         try:
-            if view and not attempt and expected_revision(request) in (None, view.revision):
-                change = wanted.difference(view)
-                return await commit(backend, key, change, request, response, digest, view.revision)
-            return await commit(backend, key, wanted.change(view), request, response, digest)
-        except StaleBaseError:
-            continue
-        except RevisionConflictError:
-            if expected_revision(request) is not None:
+            return await commit(backend, key, drafted.change, request, response, digest, drafted.seen_revision)
+        except (RevisionConflictError, StaleBaseError, InvalidArgumentError) as error:
+            if not _is_overtaken(error, drafted, request):
                 raise
-        except InvalidArgumentError as error:
-            if error.field != UNKNOWN_BLOBS_FIELD:
-                raise
+        await asyncio.sleep(random.uniform(0, min(attempt * _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
     problem = "other calls changed it as fast as it was read"
     raise StorageError(location=f"what is stored under {key.id!r}", problem=problem)
+
+
+def _is_overtaken(error: Exception, drafted: Draft, request: Any) -> bool:  # noqa: ANN401 - any write
+    """Tell whether a change failed for what another call did since it was drafted."""
+    if isinstance(error, RevisionConflictError):
+        return expected_revision(request) is None
+    if isinstance(error, InvalidArgumentError):
+        return error.field == UNKNOWN_BLOBS_FIELD
+    return drafted.seen_revision is None
 
 
 def _gone(below: str | None, stored: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:

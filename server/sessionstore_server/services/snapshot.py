@@ -18,7 +18,9 @@ from sessionstore_server.services.checks import checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.retention import UNLIMITED, Retention
 from sessionstore_server.services.run import stored_run_ids, wanted_runs
+from sessionstore_server.services.run_events import stored_events, stored_run
 from sessionstore_server.services.session import wanted_session
 
 _LOGS = (keys.MESSAGES, keys.TRACES, keys.VERIFICATION, keys.SUBAGENT_TASKS, keys.RUN_PREFIX)
@@ -28,8 +30,8 @@ _DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUNS, keys.RUN_PREFIX)
 class SnapshotService:
     """Answers `sessionstore.v1.SnapshotService`."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, retention: Retention = UNLIMITED) -> None:
+        self._backend, self._retention = backend, retention
 
     def handlers(self) -> HandlerTable:
         """Return what answers which method."""
@@ -44,7 +46,7 @@ class SnapshotService:
             received.take(request)
         header, session = received.complete()
         key = keys.session_key(caller, header.session_id, field="header.session_id")
-        wanted = _wanted_snapshot(header, session, received.lists)
+        wanted = _wanted_snapshot(header, session, received.lists, self._retention)
         return await commit_wanted(
             self._backend, key, wanted, header, pb.SaveSnapshotResponse, digest=received.digest()
         )
@@ -61,10 +63,10 @@ class SnapshotService:
 
 
 def _wanted_snapshot(
-    header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]]
+    header: pb.SnapshotHeader, session: session_pb2.SessionData, lists: dict[str, list[Any]], retention: Retention
 ) -> Wanted:
     base = wanted_session(session, lists["messages"])
-    runs = wanted_runs(lists["run_records"])
+    runs = wanted_runs(lists["run_records"], retention)
     artifacts = wanted_artifacts(
         artifact_pb2.ArtifactManifest(artifacts=lists["artifacts"], retained_uris=lists["retained_artifact_uris"])
     )
@@ -86,7 +88,7 @@ def _wanted_snapshot(
 def _kept_header(header: pb.SnapshotHeader) -> bytes:
     kept = pb.SnapshotHeader()
     kept.CopyFrom(header)
-    for field in ("expected_revision", "request_id"):
+    for field in ("expected_revision", "request_id", "lease_epoch"):
         kept.ClearField(field)
     return kept.SerializeToString()
 
@@ -112,9 +114,9 @@ def _parts(session_id: str, view: View, manifest: artifact_pb2.ArtifactManifest)
 
 def _run_parts(view: View) -> Iterator[bytes]:
     for run_id in stored_run_ids(view):
-        record = view.documents[keys.run_record(run_id)]
+        record = stored_run(view, run_id).SerializeToString()
         yield from _list_parts("run_records", pb.SnapshotRunRecords(), [record])
-        yield from _list_parts("run_events", pb.SnapshotRunEvents(), _records(view, keys.run_events(run_id)))
+        yield from _list_parts("run_events", pb.SnapshotRunEvents(), stored_events(view, run_id))
 
 
 def _records(view: View, log: str) -> Iterable[bytes]:

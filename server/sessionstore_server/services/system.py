@@ -32,6 +32,10 @@ class SystemService:
             revisions=True,
             request_ids=True,
             atomic_session_snapshots=True,
+            aggregate_cas=True,
+            append_only_event_log=True,
+            lease_fencing=True,
+            watch=True,
             reference_aware_artifact_gc=True,
         )
 

@@ -7,11 +7,16 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from sessionstore_server.backends.base import Backend, Change, Key, Request
+from sessionstore.errors import RevisionConflictError, StaleLeaseError
+from sessionstore_server.backends.base import Backend, Change, Guard, GuardError, Key, Request
 from sessionstore_server.backends.checks import check_part
+from sessionstore_server.services.keys import LEASE_EPOCH, LEASES
 from sessionstore_server.services.responses import timestamp
 
 R = TypeVar("R", bound=Message)
+
+_NO_REVISION = (1 << 64) - 1
+"""A revision that is never reached, so that a commit that expects it only finds a repeat."""
 
 
 async def commit(
@@ -28,15 +33,48 @@ async def commit(
     `content` is a digest of what is written, when the request itself does not hold it all. The change is refused unless
     the key still is at `seen_revision`; None: the change holds whatever it meets.
     """
-    changed = replace(change, request=identity(request, content))
+    changed = replace(change, request=identity(request, content), guard=lease_guard(key, request))
     expected = expected_revision(request) if seen_revision is None else seen_revision
-    committed = await backend.commit(key, changed, expected)
+    try:
+        committed = await backend.commit(key, changed, expected)
+    except GuardError as error:
+        raise StaleLeaseError(id=key.id, epoch=request.lease_epoch) from error
+    return response(revision=committed.revision, commit_time=timestamp(committed.commit_time))
+
+
+async def past_answer(backend: Backend, key: Key, request: Any, response: Callable[..., R]) -> R | None:  # noqa: ANN401
+    """Return what `request` was answered when it was carried out before, or None.
+
+    For requests that are refused for what the key holds by now. Errors: RequestIdReusedError.
+    """
+    asked = identity(request)
+    if asked is None:
+        return None
+    try:
+        committed = await backend.commit(key, Change(request=asked), _NO_REVISION)
+    except RevisionConflictError:
+        return None
     return response(revision=committed.revision, commit_time=timestamp(committed.commit_time))
 
 
 async def delete(backend: Backend, key: Key, request: Any) -> bool:  # noqa: ANN401 - any request to delete
     """Remove `key` as `request` asks for it; tell whether there was anything."""
-    return await backend.delete(key, expected_revision(request), identity(request))
+    try:
+        return await backend.delete(key, expected_revision(request), identity(request), lease_guard(key, request))
+    except GuardError as error:
+        raise StaleLeaseError(id=key.id, epoch=request.lease_epoch) from error
+
+
+def lease_guard(key: Key, request: Any) -> Guard | None:  # noqa: ANN401 - any write
+    """Return what holds while the lease under which a session is written is not over; None: it does not matter."""
+    if "lease_epoch" not in request.DESCRIPTOR.fields_by_name or not request.HasField("lease_epoch"):
+        return None
+    return Guard(replace(key, collection=LEASES), LEASE_EPOCH, epoch_record(request.lease_epoch))
+
+
+def epoch_record(epoch: int) -> bytes:
+    """Return what the document of an epoch holds."""
+    return b"%d" % epoch
 
 
 def expected_revision(request: Any) -> int | None:  # noqa: ANN401 - any write

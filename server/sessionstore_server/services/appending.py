@@ -1,0 +1,195 @@
+"""Streams that append events: all batches that wait while a commit is under way are committed together.
+
+How far a stream has come stands in a document of its own, its mark, which each commit of the stream moves on together
+with the log. So a stream that was cut off, also by a restart of the server, goes on behind what is in, and when the
+call that was cut off still commits something, the later call notices that the mark has moved.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sessionstore.errors import (
+    InvalidArgumentError,
+    RequestIdReusedError,
+    RevisionConflictError,
+    RevisionNotKeptError,
+    StaleLeaseError,
+    StorageError,
+    StoreUnavailableError,
+)
+from sessionstore.v1.append_pb2 import AppendStart
+from sessionstore.v1.storage_pb2 import StoredAppend
+from sessionstore_server.backends.base import Backend, Change, Commit, GuardError, Key, View
+from sessionstore_server.backends.checks import check_part
+from sessionstore_server.services.intake import Batch, Intake
+from sessionstore_server.services.keys import APPEND_PREFIX
+from sessionstore_server.services.writes import lease_guard
+
+MARKS_KEPT = 64
+"""How many streams of a session can go on after a cut: those that appended last."""
+
+_ATTEMPTS = 100
+
+
+class Target(ABC):
+    """The log to which a stream appends."""
+
+    def __init__(self, key: Key, log: str) -> None:
+        self.key, self.log = key, log
+
+    @abstractmethod
+    async def check_open(self) -> None:
+        """Refuse a stream whose log cannot be appended to. Errors: InvalidArgumentError."""
+
+    @abstractmethod
+    def check(self, batch: Batch, before: Batch | None) -> None:
+        """Refuse records that no reader could take, or that do not follow the batch before. Errors: as `check_open`."""
+
+    @abstractmethod
+    async def change(self, revision: int, batches: Sequence[Batch]) -> Change:
+        """Return what appends the batches to what is stored at a revision.
+
+        Errors: RevisionConflictError or RevisionNotKeptError when something else is stored; InvalidArgumentError.
+        """
+
+
+class Turns:
+    """Lets those who write to one session take turns, so that they need not try again and again."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, key: Key) -> AbstractAsyncContextManager[None]:
+        """Return what is held while it is one's turn."""
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
+class Appender:
+    """One call that appends to `target`, for the stream that `start` names."""
+
+    def __init__(self, backend: Backend, turns: Turns, target: Target, start: AppendStart) -> None:
+        self._backend, self._turns, self._target, self._start = backend, turns, target, start
+        self._mark_name = APPEND_PREFIX + start.stream_id
+        self._mark = b""
+        """As this call last saw or wrote it; empty when there was none."""
+        self._position, self._revision = start.position, 0
+        """How many records of the stream are durable, and the revision of the session then."""
+
+    async def progress(self, batches: AsyncIterator[Batch]) -> AsyncIterator[tuple[int, int]]:
+        """Commit the batches; yield how many records of the stream are durable, first where the batches have to begin.
+
+        With it comes the revision of the session. Errors: InvalidArgumentError, RequestIdReusedError, StaleLeaseError;
+        StoreUnavailableError when another call went on with the stream.
+        """
+        await self._open()
+        yield self._position, self._revision
+        intake = Intake()
+        filling = asyncio.create_task(intake.fill(self._checked(batches)))
+        try:
+            while taken := await intake.take():
+                await self._commit(taken)
+                yield self._position, self._revision
+            await filling
+        finally:
+            filling.cancel()
+            await asyncio.gather(filling, return_exceptions=True)
+
+    async def _open(self) -> None:
+        if self._start.stream_id:
+            check_part("start.stream_id", self._start.stream_id)
+        view = await self._read()
+        await self._target.check_open()
+        self._mark = self._stored_mark(view)
+        mark = StoredAppend.FromString(self._mark)
+        if self._mark and mark.log != self._target.log:
+            raise RequestIdReusedError(request_id=self._start.stream_id)
+        self._position = max(self._start.position, mark.count)
+        self._revision = view.revision if view else 0
+
+    async def _checked(self, batches: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
+        position, before = self._position, None
+        async for batch in batches:
+            if batch.position != position:
+                problem = f"must be {position}, where the batch before ended, not {batch.position}"
+                raise InvalidArgumentError(field="batch.position", problem=problem)
+            if batch.records:
+                self._target.check(batch, before)
+                position, before = position + len(batch.records), batch
+                yield batch
+
+    async def _commit(self, batches: Sequence[Batch]) -> None:
+        position = batches[-1].position + len(batches[-1].records)
+        async with self._turns.of(self._target.key):
+            for _ in range(_ATTEMPTS):
+                try:
+                    committed = await self._try_commit(batches, position)
+                except (RevisionConflictError, RevisionNotKeptError):
+                    continue
+                self._position, self._revision = position, committed.revision
+                return
+        problem = "other calls changed it as fast as it was read"
+        raise StorageError(location=f"what is stored under {self._target.key.id!r}", problem=problem)
+
+    async def _try_commit(self, batches: Sequence[Batch], position: int) -> Commit:
+        view = await self._read()
+        self._check_mark(view)
+        revision = view.revision if view else 0
+        mark = StoredAppend(log=self._target.log, count=position, revision=revision + 1).SerializeToString()
+        change = await self._target.change(revision, batches)
+        guard = lease_guard(self._target.key, self._start)
+        changed = replace(change, documents={**change.documents, **self._marks(view, mark)}, guard=guard)
+        try:
+            committed = await self._backend.commit(self._target.key, changed, revision)
+        except GuardError as error:
+            raise StaleLeaseError(id=self._target.key.id, epoch=self._start.lease_epoch) from error
+        self._mark = mark
+        return committed
+
+    async def _read(self) -> View | None:
+        """Read the mark, and as long as the stream has none those of the other streams, too."""
+        return await self._backend.read(self._target.key, (self._mark_name if self._mark else APPEND_PREFIX,))
+
+    def _check_mark(self, view: View | None) -> None:
+        """Refuse to go on when another call of the same stream did; a mark that went, with the session, is no sign."""
+        if self._stored_mark(view) not in (b"", self._mark):
+            problem = "another call of the stream went on; open it again"
+            raise StoreUnavailableError(target=f"the stream {self._start.stream_id!r}", problem=problem)
+
+    def _stored_mark(self, view: View | None) -> bytes:
+        return view.documents.get(self._mark_name, b"") if view else b""
+
+    def _marks(self, view: View | None, mark: bytes) -> dict[str, bytes | None]:
+        """Return the new mark, and what removes the oldest of the others when they are too many."""
+        if not self._start.stream_id:
+            return {}
+        others = {name: other for name, other in view.documents.items() if name != self._mark_name} if view else {}
+        oldest_first = sorted(others, key=lambda name: StoredAppend.FromString(others[name]).revision)
+        return {**dict.fromkeys(oldest_first[: max(0, len(others) - MARKS_KEPT + 1)]), self._mark_name: mark}
+
+
+async def first_step(steps: AsyncIterator[Any]) -> AppendStart:
+    """Return the start of a stream. Errors: InvalidArgumentError when it begins with something else."""
+    step = await anext(steps, None)
+    if step is None or not step.HasField("start"):
+        raise InvalidArgumentError(field="start", problem="must be the first message of the stream")
+    start: AppendStart = step.start
+    return start
+
+
+async def batches_in(steps: AsyncIterator[Any], field: str) -> AsyncIterator[Batch]:
+    """Iterate over the batches of a stream, whose records stand in `field`. Errors: as `first_step`."""
+    async for step in steps:
+        if not step.HasField("batch"):
+            raise InvalidArgumentError(field="batch", problem="must be in every message but the first")
+        yield Batch(step.batch.position, getattr(step.batch, field), step.ByteSize())
+
+
+def records_of(batches: Sequence[Batch]) -> list[Any]:
+    """Return the records of all batches."""
+    return list(chain.from_iterable(batch.records for batch in batches))

@@ -1,0 +1,125 @@
+"""Many unary calls over one stream: each is a task of its own, and what is ready goes back in one frame."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from sessionstore.channel import MAX_MESSAGE_BYTES
+from sessionstore.errors import InvalidArgumentError, SessionStoreError
+from sessionstore.transport import Kind, Method
+from sessionstore.v1 import multiplex_pb2 as pb
+from sessionstore.wire.methods import MULTIPLEX
+from sessionstore.wire.transfer import check_size
+from sessionstore_server.services.failures import status_of
+from sessionstore_server.services.handlers import Caller, Handler, HandlerTable
+
+MAX_CALLS = 512
+"""How many calls of one stream are under way at a time; the client's next ones wait in the network."""
+FRAME_BYTES = 1 << 20
+"""Answers are gathered into frames of about this size; a larger answer is a frame of its own."""
+
+_Callee = tuple[Method[Any, Any], Handler]
+
+
+def with_multiplex(handlers: HandlerTable) -> HandlerTable:
+    """Return the same handlers, and the one that carries the unary calls among them over one stream."""
+    callees = {method.path: (method, handler) for method, handler in handlers.items() if method.kind is Kind.UNARY}
+
+    def multiplex(requests: AsyncIterable[pb.MultiplexRequest], caller: Caller) -> AsyncIterator[pb.MultiplexResponse]:
+        return _Exchange(callees, caller).responses(requests)
+
+    return {**handlers, MULTIPLEX: multiplex}
+
+
+class _Exchange:
+    """One stream."""
+
+    def __init__(self, callees: dict[str, _Callee], caller: Caller) -> None:
+        self._callees, self._caller = callees, caller
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(MAX_CALLS)
+        self._ready: list[pb.MultiplexAnswer] = []
+        self._changed = asyncio.Event()
+
+    async def responses(self, requests: AsyncIterable[pb.MultiplexRequest]) -> AsyncIterator[pb.MultiplexResponse]:
+        """Answer what is asked; the stream ends when the last answer after the last request is sent."""
+        reading = asyncio.create_task(self._read(requests))
+        reading.add_done_callback(lambda _: self._changed.set())
+        try:
+            while not self._is_over(reading):
+                await self._changed.wait()
+                self._changed.clear()
+                while self._ready:
+                    yield pb.MultiplexResponse(answers=self._frame())
+            await reading
+        finally:
+            for task in (reading, *self._under_way.values()):
+                task.cancel()
+
+    def _is_over(self, reading: asyncio.Task[None]) -> bool:
+        if not reading.done():
+            return False
+        return reading.exception() is not None or not (self._under_way or self._ready)
+
+    def _frame(self) -> list[pb.MultiplexAnswer]:
+        size, count = 0, 0
+        for answer in self._ready:
+            size += len(answer.response)
+            count += 1
+            if size > FRAME_BYTES:
+                break
+        frame, self._ready = self._ready[:count], self._ready[count:]
+        return frame
+
+    async def _read(self, requests: AsyncIterable[pb.MultiplexRequest]) -> None:
+        async for request in requests:
+            for id_ in request.cancelled:
+                if id_ in self._under_way:
+                    self._under_way[id_].cancel()
+            for call in request.calls:
+                await self._room.acquire()
+                self._begin(call)
+
+    def _begin(self, call: pb.MultiplexCall) -> None:
+        if call.id in self._under_way:
+            raise InvalidArgumentError(field="calls.id", problem=f"{call.id} is that of a call under way")
+        task = asyncio.create_task(self._answer(call))
+        self._under_way[call.id] = task
+        task.add_done_callback(lambda _: self._end(call.id))
+
+    def _end(self, id_: int) -> None:
+        del self._under_way[id_]
+        self._room.release()
+        self._changed.set()
+
+    async def _answer(self, call: pb.MultiplexCall) -> None:
+        """Make a call and keep its answer; a call that is cancelled has none."""
+        try:
+            method, handler = self._callee(call.method)
+        except SessionStoreError as error:
+            self._ready.append(pb.MultiplexAnswer(id=call.id, status=status_of(MULTIPLEX, error).SerializeToString()))
+            return
+        try:
+            async with asyncio.timeout(call.timeout_ms / 1000 if call.timeout_ms else None):
+                response = await handler(_parsed(method, call.request), self._caller)
+            check_size(f"the response of {method.name}", response, call.max_response_bytes or MAX_MESSAGE_BYTES)
+            serialized = response if isinstance(response, bytes) else response.SerializeToString()
+            self._ready.append(pb.MultiplexAnswer(id=call.id, response=serialized))
+        except TimeoutError:
+            return
+        except Exception as error:  # noqa: BLE001 - every failure becomes a status
+            self._ready.append(pb.MultiplexAnswer(id=call.id, status=status_of(method, error).SerializeToString()))
+
+    def _callee(self, path: str) -> _Callee:
+        if path not in self._callees:
+            raise InvalidArgumentError(field="method", problem=f"{path!r} is no unary method of this server")
+        return self._callees[path]
+
+
+def _parsed(method: Method[Any, Any], request: bytes) -> Any:  # noqa: ANN401 - the request of the method
+    try:
+        return method.request.FromString(request)
+    except DecodeError as error:
+        raise InvalidArgumentError(field=method.request.__name__, problem="is not a serialized message") from error
