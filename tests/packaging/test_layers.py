@@ -102,7 +102,7 @@ LAYERS = {
 }
 PACKAGES = {
     # Third-party packages: who alone may import them.
-    "grpc": ("sessionstore.remote", f"{SERVER}.rpc", f"{SERVER}.server"),
+    "grpc": ("sessionstore.remote", "sessionstore.connection", f"{SERVER}.rpc", f"{SERVER}.server"),
     "grpc_health": (f"{SERVER}.server",),
     "grpc_reflection": (f"{SERVER}.server",),
     "typer": (f"{SERVER}.cli",),

@@ -36,6 +36,11 @@ class ContentCalls(Calls, ContentOperations):
         return [records.ARTIFACT_REFERENCE.from_proto(reference) for reference in response.artifacts]
 
     @override
+    async def list_retained_uris(self, session_id: str) -> builtins.list[str] | None:
+        response = await self._read(methods.LIST_ARTIFACTS, session_id=session_id)
+        return list(response.retained_uris) if response.present else None
+
+    @override
     async def find_missing_blobs(self, digests: Collection[str]) -> set[str]:
         missing: set[str] = set()
         asked = sorted(set(digests))

@@ -17,6 +17,10 @@ class ContentOperations(StoreBase):
         """Return the session's artifacts without their content, the oldest first, or None when none were saved."""
         self._refuse("list_artifacts")
 
+    async def list_retained_uris(self, session_id: str) -> builtins.list[str] | None:
+        """Return which uris the session's artifacts retain, sorted, or None when no artifacts were saved."""
+        self._refuse("list_retained_uris")
+
     async def find_missing_blobs(self, digests: Collection[str]) -> set[str]:
         """Return which contents are not stored, of those with these digests (SHA-256 in lower-case hex)."""
         self._refuse("find_missing_blobs")

@@ -139,7 +139,7 @@ class AppendContract:
     async def test_sequences_go_on_without_gaps(self, store: SessionStore, sequence: int) -> None:
         """J11: A sequence that does not follow is refused by its place in the stream; what came before is kept."""
         await store.save_run_records("a", [saved_run("run", text_events(2), 2)])
-        good, bad = text_events(2, start=2), text_events(1, start=sequence)
+        good, bad = text_events(4)[2:], text_events(1, start=sequence)
         with pytest.raises(InvalidArgumentError) as caught:
             await appended_events(store, "a", "run", good, bad)
         assert caught.value.field == "run_events[2].sequence"

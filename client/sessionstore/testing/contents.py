@@ -101,10 +101,12 @@ class ContentContract:
 
     async def test_artifacts_are_listed_without_content(self, store: SessionStore) -> None:
         """Z7: The artifacts of a session can be listed without their content, which can then be read by its digest."""
-        assert await store.list_artifacts("a") is None
+        assert (await store.list_artifacts("a"), await store.list_retained_uris("a")) == (None, None)
         await store.save_artifacts("a", ArtifactStore())
-        assert await store.list_artifacts("a") == []
-        await store.save_artifacts("a", ArtifactStore.from_snapshot([_artifact("1", "one"), _artifact("2", TEXT)]))
+        assert (await store.list_artifacts("a"), await store.list_retained_uris("a")) == ([], [])
+        artifacts = [_artifact("1", "one"), _artifact("2", TEXT)]
+        await store.save_artifacts("a", ArtifactStore.from_snapshot(artifacts, ["of nothing", "2"]))
+        assert await store.list_retained_uris("a") == ["2", "of nothing"]
         listed = await store.list_artifacts("a")
         assert listed == [_reference("1", b"one"), _reference("2", TEXT.encode())]
         assert await _read(store, listed[1].sha256) == TEXT.encode()

@@ -1,16 +1,25 @@
 """What the key-value backend promises beyond the shared rules: what it writes, what it leaves behind, damage."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 
 import pytest
 
-from sessionstore.errors import DataCorruptionError, StorageError
+from sessionstore.errors import (
+    DataCorruptionError,
+    InvalidArgumentError,
+    RevisionConflictError,
+    RevisionNotKeptError,
+    StorageError,
+)
 from sessionstore_server.backends.base import (
     FEED_KEPT,
     REVISIONS_KEPT,
     Backend,
     Change,
+    Guard,
+    GuardError,
     Key,
     LogRange,
     Origin,
@@ -195,3 +204,94 @@ async def test_a_damaged_key(backend: Backend, key: Key, space, damaged: bytes) 
     await backend.commit(key, Change(logs={"l": Splice([b"anew"], length=0)}))
     assert await records(backend, key) == [b"anew"]
     assert len(await backend.history(key)) == 1
+
+
+@pytest.fixture
+async def between(engine, new_engine, monkeypatch) -> AsyncIterator[Callable[..., None]]:
+    """Let another process act once, right after the engine was asked for something, or right before it writes."""
+    another = KeyValueBackend(new_engine())
+    await another.open()
+
+    def arrange(call: str, act: Callable[[Backend], Awaitable[object]]) -> None:
+        original = getattr(engine, call)
+
+        async def interrupted(*arguments: object) -> object:
+            monkeypatch.undo()
+            if call == "write":
+                await act(another)
+                return await original(*arguments)
+            found = await original(*arguments)
+            await act(another)
+            return found
+
+        monkeypatch.setattr(engine, call, interrupted)
+
+    yield arrange
+    await another.aclose()
+
+
+async def test_a_takeover_right_before_the_write(backend: Backend, key: Key, between) -> None:
+    await backend.commit(FORK, Change({"lease": b"1"}))
+    between("write", lambda another: another.commit(FORK, Change({"lease": b"2"})))
+    with pytest.raises(GuardError):
+        await backend.commit(key, Change({"a": b"1"}, guard=Guard(FORK, "lease", b"1")))
+    assert await backend.read(key) is None
+
+
+async def test_a_blob_that_goes_right_before_the_write(backend: Backend, key: Key, between) -> None:
+    digest = await put(backend, b"blob")
+    between("write", lambda another: another.sweep_blobs(0))
+    with pytest.raises(InvalidArgumentError, match=digest):
+        await backend.commit(key, Change(blobs=frozenset([digest])))
+    assert await backend.read(key) is None
+
+
+async def test_an_origin_that_goes_right_before_the_write(backend: Backend, key: Key, between) -> None:
+    await backend.commit(key, Change(logs={"l": Splice([b"0"])}))
+    between("write", lambda another: another.delete(key))
+    with pytest.raises(RevisionNotKeptError):
+        await backend.commit(FORK, Change(origin=Origin(key, 1)))
+    assert await backend.read(FORK) is None
+
+
+async def test_what_changes_while_it_is_looked_at(backend: Backend, key: Key, between) -> None:
+    """The error is that of one moment: at revision 1 the log had one record, at revision 2 it is not revision 1."""
+    await backend.commit(key, Change(logs={"l": Splice([b"0"])}))
+    between("get", lambda another: another.commit(key, Change(logs={"l": Splice([b"1"])})))
+    with pytest.raises(RevisionConflictError) as conflict:
+        await backend.commit(key, Change(logs={"l": Splice([b"2"], length=1)}), expected_revision=1)
+    assert conflict.value == RevisionConflictError("one", 1, 2)
+
+
+async def test_a_read_of_what_is_deleted_and_made_again(backend: Backend, key: Key, between) -> None:
+    async def make_again(another: Backend) -> None:
+        await another.delete(key)
+        await another.commit(key, Change({"a": b"2"}, {"l": Splice([b"2"])}))
+
+    await backend.commit(key, Change({"a": b"1"}, {"l": Splice([b"1"])}))
+    between("get", make_again)
+    view = await backend.read(key, ["a"], {"l": ALL})
+    assert view is not None
+    assert (view.revision, dict(view.documents), list(view.logs["l"].records)) == (3, {"a": b"2"}, [b"2"])
+
+
+async def test_a_cancelled_commit_is_made_whole_or_not(backend: Backend, key: Key, engine, monkeypatch) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+    write = engine.write
+
+    async def slow(one: Write) -> bool:
+        began.set()
+        await go.wait()
+        return await write(one)
+
+    monkeypatch.setattr(engine, "write", slow)
+    commit = asyncio.create_task(backend.commit(key, Change({"a": b"1"})))
+    await began.wait()
+    commit.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+    assert (await backend.commit(key, Change({"b": b"2"}))).revision == 2
+    view = await backend.read(key, ["a", "b"])
+    assert view is not None
+    assert dict(view.documents) == {"a": b"1", "b": b"2"}

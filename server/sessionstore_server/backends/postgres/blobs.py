@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 from sessionstore.errors import DataCorruptionError, InvalidArgumentError
 from sessionstore_server.backends.base import BLOB_PIECE_BYTES
 from sessionstore_server.backends.postgres.database import Database
-from sessionstore_server.backends.postgres.states import stored
+
+_TOO_LONG = 1 << 62
+"""No upload has so many bytes, and the database can still count on."""
 
 
 class Blobs:
@@ -35,7 +37,7 @@ class Blobs:
         """Add a piece to an upload, see `Backend.extend_upload`."""
         for start in range(0, len(piece), BLOB_PIECE_BYTES):
             chunk = piece[start : start + BLOB_PIECE_BYTES]
-            rows = await self._database.fetch("extend_upload", digest, uuid4(), stored(offset + start), chunk)
+            rows = await self._database.fetch("extend_upload", digest, uuid4(), min(offset, _TOO_LONG) + start, chunk)
             if not rows:
                 break
         return await self.upload_size(digest)
