@@ -103,9 +103,19 @@ def test_the_example_opens_by_url(site: Path, tmp_path: Path, run) -> None:
     install(site)
     for _ in range(2):
         assert run("-c", OPEN, f"journal:{tmp_path / 'journal'}") == "journal one\n"
-    with (tmp_path / "journal").open("ab") as journal:
-        journal.write(b"0badf00d [{}, [")
-    assert run("-c", OPEN, f"journal:{tmp_path / 'journal'}") == "journal one\n"
+
+
+def test_a_journal_that_was_cut_short_or_damaged(site: Path, tmp_path: Path, run) -> None:
+    """What was never acknowledged is dropped; what was, is never dropped in silence."""
+    install(site)
+    path = tmp_path / "journal"
+    run("-c", OPEN, f"journal:{path}")
+    path.write_bytes(path.read_bytes() + b"0badf00d [{}, [")
+    assert run("-c", OPEN, f"journal:{path}") == "journal one\n"
+    path.write_bytes(path.read_bytes().replace(b"incarnation", b"incarceration", 1))
+    assert run("-c", OPEN, f"journal:{path}").startswith(
+        f"DataCorruptionError: {path} is damaged: what stands at byte 0"
+    )
 
 
 def test_two_distributions_claim_one_scheme(site: Path, run) -> None:

@@ -99,6 +99,8 @@ class Directory:
     durable: dict[str, "Node"]
     pending: list[Mapping[str, "Node | None"]] = field(default_factory=list)
     """Names that were given, and (None) taken."""
+    home: tuple["Directory", str] | None = None
+    """The folder that it was moved to last, and its name there."""
 
     def lose(self) -> None:
         """Keep what is pending: names go through the journal of the file system, which stops when it cannot write."""
@@ -172,8 +174,7 @@ class Disk:
                 place = f"{path}{name}"
                 if isinstance(node, File):
                     entries.append((place, seen.setdefault(id(node), place), choose(node)))
-                elif id(node) not in seen:  # A folder has one name, also while it moves.
-                    seen[id(node)] = place
+                elif not _moved(node, (folder, name), choose):
                     entries.append((place, place, None))
                     walk(node, f"{place}/")
 
@@ -273,6 +274,8 @@ class Disk:
             else:
                 after.pending.append({target: node})
                 before.pending.append({source: None})
+            if isinstance(node, Directory):
+                node.home = (after, target)
             self._done()
 
     def _link(
@@ -321,6 +324,14 @@ def restore(image: Image, root: Path) -> None:
 
 def _kept(node: Node, *, whole: bool) -> Any:
     return node.after(node.pending) if whole else node.durable
+
+
+def _moved(node: Directory, place: tuple[Directory, str], choose: Callable[[Node], Any]) -> bool:
+    """Tell whether a folder has arrived elsewhere: it has one name, also when the old folder was not synced."""
+    if node.home is None or node.home == place:
+        return False
+    folder, name = node.home
+    return choose(folder).get(name) is node
 
 
 def _settle(node: Node) -> None:

@@ -20,9 +20,9 @@ class KeyValues(ABC):
     """A space of byte keys in the order of their bytes, and byte values.
 
     Keys have at most some 2 KB, more only below document and log names that are longer than that. A value is as large
-    as the largest record, and at most 1 MiB for pieces of blobs. Calls may run concurrently, and each acts at one
-    moment: it sees every write that returned before it began, also one of another process if the engine is shared.
-    Errors: StorageError when the medium fails.
+    as the largest record, and at most 1 MiB for pieces of blobs; a write has all that one commit brings.
+    Calls may run concurrently, and each acts at one moment: it sees every write that returned before it began, also
+    those of other processes if the engine is shared. Errors: StorageError when the medium fails.
     """
 
     @abstractmethod
