@@ -43,6 +43,7 @@ SECTIONS = {
 }
 """The sections of the contract, in the order of its page."""
 
+_WORST_FIRST = ("failed", "passed", "skipped")
 _PROPERTY = "sessionstore_promise"
 _PROMISE = re.compile(r"([A-Z])(\d+): (.*)")
 
@@ -118,20 +119,15 @@ class PromiseReport:
 
 def lines_of(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """Make the report on one store: a row for each section, then what was broken, and why what was skipped."""
-    states = _states(outcomes)
     yield f"  {'section':<38}{'kept':>6}{'broken':>8}{'skipped':>9}"
+    states = _states(outcomes)
     letters = {promise[0] for promise in states}
     for letter in [*filter(letters.__contains__, SECTIONS), *sorted(letters - SECTIONS.keys())]:
         section = [state for promise, state in states.items() if promise[0] == letter]
-        kept, broken, skipped = (section.count(state) for state in ("passed", "failed", "skipped"))
+        kept, broken, skipped = map(section.count, ("passed", "failed", "skipped"))
         yield f"  {letter}  {SECTIONS.get(letter, ''):<35}{kept:>6}{broken or '-':>8}{skipped or '-':>9}"
-    for outcome in dict.fromkeys(outcome for outcome in outcomes if outcome.state == "failed"):
-        yield f"  broken: {outcome.promise} {outcome.text}"
-    skipped_for: dict[str, list[str]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.state == "skipped" and outcome.promise not in skipped_for[outcome.reason]:
-            skipped_for[outcome.reason].append(outcome.promise)
-    for reason, promises in skipped_for.items():
+    yield from dict.fromkeys(f"  broken: {one.promise} {one.text}" for one in outcomes if one.state == "failed")
+    for reason, promises in _skipped(outcomes).items():
         yield f"  skipped: {', '.join(promises)}: {reason}"
 
 
@@ -139,8 +135,14 @@ def _states(outcomes: Iterable[Outcome]) -> dict[str, str]:
     """Return what became of each promise: one failed test breaks it, one that passed keeps it if none failed."""
     states: dict[str, str] = {}
     for outcome in outcomes:
-        states[outcome.promise] = min(states.get(outcome.promise, "skipped"), outcome.state, key=_WORST.index)
+        states[outcome.promise] = min(states.get(outcome.promise, "skipped"), outcome.state, key=_WORST_FIRST.index)
     return states
 
 
-_WORST = ["failed", "passed", "skipped"]
+def _skipped(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
+    """Return the promises that were skipped, at least in part, by reason."""
+    promises: dict[str, dict[str, None]] = defaultdict(dict)
+    for outcome in outcomes:
+        if outcome.state == "skipped":
+            promises[outcome.reason][outcome.promise] = None
+    return {reason: sorted(names, key=lambda name: (name[0], int(name[1:]))) for reason, names in promises.items()}

@@ -60,6 +60,8 @@ def test_the_stores_are_entry_points() -> None:
     assert entries == {
         "memory": sessionstore.MemorySessionStore,
         "file": sessionstore.FileSessionStore,
+        "sqlite": sessionstore.SqliteSessionStore,
+        "postgresql": sessionstore.PostgresSessionStore,
         "grpc": sessionstore.RemoteSessionStore,
     }
     assert all(issubclass(store_class, SessionStore) for store_class in entries.values())
@@ -90,7 +92,7 @@ def opened(site: Path, url: str) -> str:
 def test_another_package_adds_a_scheme(tmp_path: Path) -> None:
     install(tmp_path / "site", "shelf", "shelf", "shelf:ShelfStore")
     assert opened(tmp_path / "site", "shelf:any") == "shelf"
-    assert opened(tmp_path / "site", "cellar:any").endswith("known are file, grpc, memory, shelf")
+    assert opened(tmp_path / "site", "cellar:any").endswith("known are file, grpc, memory, postgresql, shelf, sqlite")
 
 
 def test_two_packages_may_not_claim_one_scheme(tmp_path: Path) -> None:

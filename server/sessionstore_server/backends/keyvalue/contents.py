@@ -64,7 +64,7 @@ class Contents:
     async def _clean(self, contents: Iterable[str]) -> None:
         for content in contents:
             if not self._reading[content]:
-                while page := await self._engine.scan(*_range(content), 64):
+                while page := await self._engine.scan(*_range(content), 16):
                     await self._engine.write(Write(deletes={at for at, _ in page}))
                 await self._engine.write(Write(deletes={layout.garbage(content)}))
 
