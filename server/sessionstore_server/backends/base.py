@@ -20,7 +20,7 @@ REVISIONS_KEPT = 32
 """How many revisions of a key can still be read, the present one among them."""
 
 FEED_KEPT = 10_000
-"""How many commits a feed tells at least of each process that writes; who asks for older ones has to list again."""
+"""How many of the last commits a feed tells at least; who asks for older ones has to list again."""
 
 BLOB_PIECE_BYTES = 1 << 20
 """The largest piece in which `Backend.get_blob` hands out a blob."""
@@ -181,7 +181,7 @@ class Query:
     below: Mapping[str, int] = field(default_factory=dict)
     """What number attributes must be less than."""
     order_by: str | None = None
-    """An attribute; keys without a value for it are left out. Ties, and lists with None, are in the order of the ids."""
+    """An attribute; keys without a value for it are left out. Ties, and lists with None, are in the order of ids."""
     descending: bool = False
     """The last first, ids too."""
     summarized: bool = True
@@ -258,7 +258,7 @@ class Backend(ABC):
         absent); StaleBaseError, see `Splice`; GuardError; RequestIdReusedError when the ledger has the id for another
         request; InvalidArgumentError when a splice keeps more records than there are, or a blob that the change
         refers to is not stored; RevisionNotKeptError for an origin that cannot be read any more; StorageError when
-        the medium fails. After an error nothing changed.
+        the medium fails. After an error nothing changed, unless it says that this is in doubt: then repeat the request.
         """
 
     @abstractmethod
@@ -271,8 +271,8 @@ class Backend(ABC):
     ) -> View | None:
         """Read the named documents and log ranges at one revision (None: the present one).
 
-        None when the key is absent. A name that ends in `/` stands for every name that starts with it. A range may reach
-        beyond the end. Errors: DataCorruptionError when what is stored cannot be read; RevisionNotKeptError.
+        None when the key is absent. A name that ends in `/` stands for every name that starts with it. A range may
+        reach beyond the end. Errors: DataCorruptionError when what is stored cannot be read; RevisionNotKeptError.
         """
 
     @abstractmethod

@@ -124,13 +124,14 @@ class Disk:
     """The disk beneath `root`, from `installed` on; what is there before counts as durable."""
 
     def __init__(self, root: Path, fault: Fault | None = None, *, records_cuts: bool = False) -> None:
+        self.root = root
         self.cuts: dict[Image, None] = {}
         """What power cuts could have left after each operation, if `records_cuts`."""
         self._fault = fault or Fault(0, errno.EIO)
         self._records_cuts = records_cuts
         self._nodes: dict[int, Node] = {}
         self._real = {name: getattr(os, name) for name in OPERATIONS}
-        self._root = self._scanned(root)
+        self._top = self._scanned(root)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -178,7 +179,7 @@ class Disk:
                     entries.append((place, place, None))
                     walk(node, f"{place}/")
 
-        walk(self._root, "")
+        walk(self._top, "")
         return tuple(entries)
 
     def _node(self, descriptor: int | None) -> Node | None:
@@ -262,7 +263,9 @@ class Disk:
         folder.pending.append({name: node})
         self._done()
 
-    def _rename(self, source: Any, target: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
+    def _rename(
+        self, source: Any, target: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
+    ) -> None:
         before, after = self._folder(src_dir_fd), self._folder(dst_dir_fd)
         if before is not None and after is not None:
             self._meet("rename")

@@ -1,19 +1,22 @@
-"""A medium that fails at any operation of a change, and power cuts after any: the change is there whole, or not at all."""
+"""A medium that fails at any operation of a change, power cuts after any: the change is there whole, or not at all."""
 
 import errno
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.server.backends.faults import Disk, Fault, Image, image, restore
 
 from sessionstore.errors import InvalidArgumentError, StorageError
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Origin, Query, Request, Splice, Summary
 from sessionstore_server.backends.file import FileBackend
-from tests.server.backends.faults import Disk, Fault, Image, image, restore
 
 HOT = Key("default", "sessions", "hot")
 NEW = Key("default", "sessions", "new")
@@ -43,7 +46,8 @@ def bringing(key: Key, **change: object) -> Operation:
     """Make the change together with a new blob."""
 
     async def operation(backend: Backend) -> None:
-        await backend.put_blob(digest(NEW_BLOB), pieces(NEW_BLOB))
+        if await backend.missing_blobs([digest(NEW_BLOB)]):
+            await backend.put_blob(digest(NEW_BLOB), pieces(NEW_BLOB))
         documents = {"blob": digest(NEW_BLOB).encode(), "a": LARGE}
         await changing(key, documents=documents, blobs=frozenset([digest(NEW_BLOB)]), **change)(backend)
 
@@ -117,7 +121,9 @@ async def contents(backend: Backend) -> dict[str, object]:
     found: dict[str, object] = {"listed": [(one.id, one.revision, one.damage) for one in listed]}
     for key in (HOT, NEW, GONE):
         for commit in await backend.history(key):
-            view = await backend.read(key, ["a", "b", "blob"], {"values": LogRange(), "other": LogRange()}, commit.revision)
+            view = await backend.read(
+                key, ["a", "b", "blob"], {"values": LogRange(), "other": LogRange()}, commit.revision
+            )
             assert view is not None
             logs = {name: list(log.records) for name, log in view.logs.items()}
             found[f"{key.id} {commit.revision}"] = (dict(view.documents), logs, await blob_of(backend, view.documents))
@@ -131,7 +137,7 @@ def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, name, os.fstat)
 
 
-async def blob_of(backend: Backend, documents: dict[str, bytes]) -> bytes:
+async def blob_of(backend: Backend, documents: Mapping[str, bytes]) -> bytes:
     if "blob" not in documents:
         return b""
     return b"".join([piece async for piece in backend.get_blob(documents["blob"].decode())])
@@ -145,7 +151,7 @@ class Prepared:
     after: dict[str, object]
 
 
-@pytest.fixture(params=SCENARIOS)
+@pytest.fixture(params=list(SCENARIOS))
 async def prepared(request: pytest.FixtureRequest, tmp_path: Path) -> Prepared:
     scenario = SCENARIOS[request.param]
     root = tmp_path / "prepared"
@@ -179,7 +185,7 @@ async def check_goes_on(backend: Backend, prepared: Prepared) -> None:
 
 
 async def test_a_power_cut(prepared: Prepared, tmp_path: Path) -> None:
-    """What was synced is there, of the rest any part: the change is there whole or not at all, once it returned it is."""
+    """Of what was not synced any part may be gone: the change is whole or absent, and whole once it has returned."""
     root = tmp_path / "root"
     restore(prepared.image, root)
     disk = Disk(root, records_cuts=True)
@@ -200,37 +206,128 @@ async def test_a_power_cut(prepared: Prepared, tmp_path: Path) -> None:
             await check_goes_on(after, prepared)
 
 
-@pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
-async def test_a_failing_medium(prepared: Prepared, tmp_path: Path, error: int, lasting: bool) -> None:  # noqa: FBT001
-    """Whichever operation fails, a StorageError tells it and nothing changed; when the medium works again, so do all."""
+@pytest.mark.parametrize("duration", ["once", "lasting"])
+async def test_a_failing_medium(prepared: Prepared, tmp_path: Path, error: int, duration: str) -> None:
+    """Whichever operation fails, a StorageError tells it and nothing changed, or says that this is in doubt.
+
+    When the medium works again, the repeated change is durable, and others follow.
+    """
+    async for backend, disk in after_faults(prepared, tmp_path, error, lasting=duration == "lasting"):
+        with disk.installed():
+            await prepared.scenario.operation(backend)
+        await check_durable(disk, backend)
+        await check_goes_on(backend, prepared)
+
+
+@pytest.mark.parametrize("prepared", ["append", "first", "delete", "compaction"], indirect=True)
+async def test_a_failed_sync_is_not_trusted(prepared: Prepared, tmp_path: Path) -> None:
+    """What a later commit builds on is written anew: a sync after one that failed would prove nothing."""
+    async for backend, disk in after_faults(prepared, tmp_path, errno.EIO, lasting=True):
+        with disk.installed():
+            await backend.commit(HOT, Change({"b": b"another"}))
+            await backend.commit(NEW, Change({"b": b"another"}))
+        await check_durable(disk, backend)
+
+
+async def after_faults(
+    prepared: Prepared, folder: Path, error: int, *, lasting: bool
+) -> AsyncIterator[tuple[FileBackend, Disk]]:
+    """Let each operation of the change fail in turn, and check what that left; then the medium works again."""
     number, fault = 0, Fault(0, error)
     while number == 0 or fault.hit:
         number += 1
         fault = Fault(number, error, lasting)
-        root = tmp_path / f"{number}"
+        root = folder / f"{number}"
         restore(prepared.image, root)
-        await fail(prepared, root, fault)
+        disk = Disk(root, fault)
+        async with opened(root) as backend:
+            with disk.installed():
+                expected = await expected_after(prepared, backend, fault)
+            fault.lifted = True
+            assert await contents(backend) in expected
+            yield backend, disk
     assert number > 5
 
 
-async def fail(prepared: Prepared, root: Path, fault: Fault) -> None:
-    disk = Disk(root, fault)
-    async with opened(root) as backend:
-        with disk.installed():
-            expected = prepared.after
-            try:
-                await prepared.scenario.operation(backend)
-            except StorageError as failure:
-                assert os.strerror(fault.error) in failure.problem
-                expected = prepared.after if "repeat" in failure.problem else prepared.before
-            fault.lifted = True
-            assert await contents(backend) == expected
-            async with opened(root) as other:
-                assert await contents(other) == expected
-            await prepared.scenario.operation(backend)
+async def expected_after(prepared: Prepared, backend: Backend, fault: Fault) -> list[dict[str, object]]:
+    try:
+        await prepared.scenario.operation(backend)
+    except StorageError as failure:
+        if os.strerror(fault.error) not in failure.problem:
+            raise
+        return [prepared.before, prepared.after] if "in doubt" in failure.problem else [prepared.before]
+    return [prepared.after]
+
+
+async def check_durable(disk: Disk, backend: Backend) -> None:
+    """A power cut now takes nothing away."""
+    copy = disk.root.with_suffix(".cut")
+    restore(disk.durable(), copy)
+    async with opened(copy) as restarted:
+        assert await contents(restarted) == await contents(backend)
+
+
+async def test_a_finished_upload_is_durable(tmp_path: Path) -> None:
+    """Also when it was finished before, by a call that failed."""
+    number, fault = 0, Fault(0, errno.EIO)
+    while number == 0 or fault.hit:
+        number += 1
+        fault = Fault(number, errno.EIO)
+        root = tmp_path / f"{number}"
+        root.mkdir()
+        disk = Disk(root, fault)
+        async with opened(root) as backend:
+            with disk.installed():
+                with suppress(StorageError):
+                    await upload_rest(backend)
+                fault.lifted = True
+                await upload_rest(backend)
         restore(disk.durable(), root.with_suffix(".cut"))
-        assert await contents(backend) == prepared.after
         async with opened(root.with_suffix(".cut")) as restarted:
-            assert await contents(restarted) == prepared.after
-        await check_goes_on(backend, prepared)
+            assert await restarted.blob_size(digest(NEW_BLOB)) == len(NEW_BLOB)
+
+
+@pytest.fixture
+def small_medium(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def fill(backend: Backend) -> int:
+    """Commit until the medium is full; return how many commits were acknowledged."""
+    for number in count():
+        try:
+            await backend.commit(HOT, Change({"a": b"%d" % number}, {"values": Splice([LARGE * 5])}))
+        except StorageError as error:
+            if "No space left on device" not in error.problem:
+                raise
+            return number
+    raise AssertionError
+
+
+async def test_a_full_medium(small_medium: Path) -> None:
+    """A store that has filled its medium can be read, deleted from, and goes on when there is room again."""
+    async with opened(small_medium) as backend:
+        await backend.commit(NEW, Change({"a": b"room" * 20_000}))
+        written = await fill(backend)
+        with pytest.raises(StorageError, match="No space left on device"):
+            await backend.commit(GONE, Change({"a": LARGE * 10}))
+        before = await contents(backend)
+        assert before["listed"] == []
+        assert f"hot {written}" in before
+        assert not any(name.startswith("gone") for name in before)
+    (small_medium / ".feed").rename(small_medium / ".given up")
+    shutil.rmtree(small_medium / ".given up")
+    async with opened(small_medium) as backend:
+        assert await contents(backend) == before
+        await backend.delete(NEW)
+        assert (await backend.commit(HOT, Change({"a": b"again"}, {"values": Splice([LARGE])}))).revision == written + 1

@@ -21,7 +21,7 @@ COSTS: dict[str, tuple[Callable[[FileBackend, Key], Awaitable[object]], int]] = 
     "append to a log": (lambda files, key: files.commit(key, Change(logs={"l": Splice([b"2"])})), 2),
     "new log": (lambda files, key: files.commit(key, Change(logs={"new": Splice([b"2"])})), 3),
     "shorter log": (lambda files, key: files.commit(key, Change(logs={"l": Splice([b"2"], keep=0)})), 3),
-    "new blobs": (lambda files, key: files.commit(key, Change(blobs=frozenset([DIGEST]))), 3),
+    "new blobs": (lambda files, key: files.commit(key, Change(blobs=frozenset([DIGEST]))), 4),
     "a blob less": (lambda files, _: files.commit(BLOBBED, Change(blobs=frozenset())), 2),
     "after a deletion": (lambda files, _: files.commit(GONE, Change({"a": b"1"}, {"l": Splice([b"1"])})), 4),
     "fork": (lambda files, key: files.commit(NEW, Change({"a": b"2"}, origin=Origin(key, 1))), 7),

@@ -19,11 +19,12 @@ What each operation writes, and the syncs it waits for:
     commit, documents only      a commit line                                           1
     commit, append to a log     the records and a commit line                           1 per log, and 1
     commit, new or shorter log  the records that stay or are new, and a commit line     1 per log, and 2
-    commit, new blobs           a link per blob and a commit line                       3
+    commit, new blobs           a link per blob and a commit line                       1 per blob, and 3
     commit, a blob less         a line of the whole state, in place of all lines        2
     commit, after a deletion    the records and a line of the whole state               1 per log, and 3
     commit, first of a key      the records and a line of the whole state               1 per log, and 5
-    commit, first, a fork       a link per log file and blob, and the same              1 per log that grows, and 7
+    commit, first, a fork       a link per log file and blob, and the same              1 per log that grows and per
+                                                                                        blob, and 7
     commit, every so often      the whole state of the oldest kept revision, and the
                                 lines after it, in place of all lines                   2 where it was 1
     delete                      a note, and a line in place of all files                4
@@ -31,7 +32,7 @@ What each operation writes, and the syncs it waits for:
     repeat of a request         nothing                                                 3
     put_blob                    the content                                             3
     extend_upload               the piece                                               0
-    finish_upload               a link                                                  3
+    finish_upload               a link; nothing when the blob is there already          3, or 1
     read, list, feed, get_blob  nothing                                                 0
 
 A commit also writes a line to the feed, of about 200 bytes and the key, and does not wait for it. Opening writes ROOT
@@ -263,17 +264,11 @@ class FileBackend(Backend):
 
     async def _change(self, step: Callable[Concatenate[Key, P], T], key: Key, *args: P.args, **named: P.kwargs) -> T:
         """Run a step that changes `key`, and wake who waits for it, even if the caller is cancelled meanwhile."""
-        loop = asyncio.get_running_loop()
-
-        def waking() -> T:
-            try:
-                return step(key, *args, **named)
-            finally:
-                loop.call_soon_threadsafe(self._wakes.wake, key)
-
         # The callers for one key wait here, in their order, and not in threads that others need.
         async with self._turns.setdefault(key, asyncio.Lock()):
-            return await self._write(waking)
+            changing = _run(self._disk.writers, partial(step, key, *args, **named))
+            changing.add_done_callback(lambda _: self._wakes.wake(key))
+            return await asyncio.shield(changing)
 
     async def _look(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         return await _run(self._disk.readers, partial(step, *args, **named))
@@ -306,6 +301,7 @@ class _Disk:
         self.writers.shutdown()
         self.readers.shutdown()
         self._feed_writer.close()
+        self.lookup.close()
         self.scratch.close()
 
 
@@ -318,8 +314,8 @@ def _piece_stop(position: int, stop: int | None) -> int:
     return position + BLOB_PIECE_BYTES if stop is None else min(position + BLOB_PIECE_BYTES, stop)
 
 
-async def _run(threads: ThreadPoolExecutor, step: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, partial(_reported, step))
+def _run(threads: ThreadPoolExecutor, step: Callable[[], T]) -> asyncio.Future[T]:
+    return asyncio.get_running_loop().run_in_executor(threads, partial(_reported, step))
 
 
 def _reported(step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

@@ -63,6 +63,8 @@ class Blobs:
                 try:
                     with blobs.folder(digest[:2]) as bucket:
                         bucket.link(digest, links, digest)
+                        # Whoever put the blob may not have come to the sync, or may have failed there.
+                        bucket.sync()
                 except FileNotFoundError:
                     raise checks.unknown_blobs([digest]) from None
             links.sync()
@@ -95,10 +97,11 @@ class Blobs:
             bucket.sync()
 
     def renew(self, digest: str) -> bool:
-        """Let a blob count as put just now; return False when it is not stored."""
+        """Let a blob count as put just now, durably; return False when it is not stored."""
         try:
             with self._locked(shared=True) as blobs, blobs.folder(digest[:2]) as bucket:
                 _touch(bucket, digest)
+                bucket.sync()
         except FileNotFoundError:
             return False
         return True

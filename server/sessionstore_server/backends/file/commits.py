@@ -9,12 +9,12 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
-from sessionstore.errors import DataCorruptionError, RevisionNotKeptError
+from sessionstore.errors import DataCorruptionError, RevisionNotKeptError, StorageError
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.folder import Folder, in_doubt
 from sessionstore_server.backends.file.lines import SEAL_BYTES, entry_of, line_of
 from sessionstore_server.backends.file.names import COMMITS
 from sessionstore_server.backends.file.state import Entry, Kept, Position, State
@@ -83,16 +83,27 @@ def write(folder: Folder, state: State, entry: Entry) -> State:
 
     A commit that starts the history, and a deletion, leave nothing of what was there before: they write the whole
     state into a new file. A file that has grown too large is written anew from the oldest kept revision on.
+    Errors: StorageError, which says so when what was written can be seen and could not be taken back.
     """
     line = line_of(entry)
     after = state.copy()
     after.apply(entry, _after_line(state.position, line))
     if len(after.kept) < 2:
-        return _replace(folder, after.key, line_of(after.whole()))
+        return _replace(folder, state, line_of(after.whole()))
     if _is_too_large(after):
-        return _replace(folder, after.key, _kept_lines(folder, after.kept[0], state) + line)
-    files.append(folder, COMMITS, state.position.end, line)
+        return _replace(folder, state, _kept_lines(folder, after.kept[0], state) + line)
+    try:
+        files.append(folder, COMMITS, state.position.end, line)
+    except StorageError:
+        with in_doubt():
+            files.cut(folder, COMMITS, state.position.end)
+        raise
     return after
+
+
+def renew(folder: Folder, state: State) -> State:
+    """Write the file anew: after a sync that failed, another one that succeeds proves nothing."""
+    return _replace(folder, state, files.read(folder, COMMITS, 0, state.position.end))
 
 
 def settle(folder: Folder) -> None:
@@ -163,13 +174,15 @@ def _kept_lines(folder: Folder, oldest: Kept, state: State) -> bytes:
     return line_of(whole) + files.read(folder, COMMITS, oldest.end, state.position.end)
 
 
-def _replace(folder: Folder, key: Key, data: bytes) -> State:
+def _replace(folder: Folder, before: State, data: bytes) -> State:
     files.create(folder, NEW_COMMITS, data)
     inode = folder.stat(NEW_COMMITS).st_ino
     _clear_place(folder)
     folder.rename(NEW_COMMITS, folder, COMMITS)
-    folder.sync()
-    return _extended(folder, State(key, position=Position(inode)), data)
+    # Nobody sees the folder of a new key yet.
+    with in_doubt() if before.revision else nullcontext():
+        folder.sync()
+    return _extended(folder, State(before.key, position=Position(inode)), data)
 
 
 def _clear_place(folder: Folder) -> None:

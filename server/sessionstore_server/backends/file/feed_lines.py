@@ -22,6 +22,8 @@ from sessionstore_server.backends.file.folder import Folder
 FEED = ".feed"
 
 _SUFFIX = ".jsonl"
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _SETTLED = "settled"
 _SETTLED_BYTES = 20
 _TAIL_BYTES = 64 * 1024
@@ -57,7 +59,7 @@ def line_of(at: int, key: Key, entry: FeedEntry) -> bytes:
         "commit_time": entry.commit_time.isoformat(),
         "deleted": entry.deleted,
     }
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _json(members).encode() + b"\n"
 
 
 def starts(row: Folder) -> list[int]:

@@ -47,6 +47,13 @@ def append(folder: Folder, name: str, end: int, data: bytes) -> None:
         raise missing(folder, name) from None
 
 
+def cut(folder: Folder, name: str, end: int) -> None:
+    """Let a file end at `end`, durably."""
+    with folder.file(name, os.O_RDWR) as descriptor:
+        os.ftruncate(descriptor, end)
+        os.fdatasync(descriptor)
+
+
 def sync(folder: Folder, name: str) -> None:
     """Make the content of a file durable, whoever wrote it."""
     with folder.file(name, os.O_RDWR) as descriptor:

@@ -32,6 +32,8 @@ class Folder:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.descriptor = descriptor
+        self.tidied_at: tuple[int, ...] | None = None
+        """The `changed_at` of the folder when it was last seen to hold nothing that does not belong there."""
 
     @classmethod
     def open_root(cls, path: Path) -> Self:
@@ -62,7 +64,7 @@ class Folder:
 
     def make_folder(self, name: str, *, durable: bool = True) -> "Folder":
         """Open a folder inside this one, created if it is missing."""
-        with storage_errors(self.path / name), suppress(FileExistsError):
+        with storage_errors(self.path, name), suppress(FileExistsError):
             os.mkdir(name, dir_fd=self.descriptor)
         # Also when it was there: whoever made it may not have come to the sync yet.
         if durable:
@@ -72,7 +74,7 @@ class Folder:
     @contextmanager
     def file(self, name: str, flags: int) -> Iterator[int]:
         """Open a file inside this folder and give its descriptor."""
-        with storage_errors(self.path / name):
+        with storage_errors(self.path, name):
             descriptor = os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=self.descriptor)
             try:
                 yield descriptor
@@ -86,7 +88,7 @@ class Folder:
 
     def stat(self, name: str) -> os.stat_result:
         """Describe what has this name, be it a link."""
-        with storage_errors(self.path / name):
+        with storage_errors(self.path, name):
             return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
     def has(self, name: str) -> bool:
@@ -104,9 +106,23 @@ class Folder:
         except FileNotFoundError:
             return False
 
+    def is_in_place(self) -> bool:
+        """Tell whether the folder still has its path, which no link leads to; False where the system does not say."""
+        try:
+            return os.readlink(f"/proc/self/fd/{self.descriptor}") == str(self.path)  # noqa: PTH115
+        except OSError:
+            return False
+
+    def changed_at(self, name: str) -> tuple[int, ...]:
+        """Return when names were last added or removed here, and in the folder `name` inside this one."""
+        times = [os.fstat(self.descriptor).st_mtime_ns]
+        with suppress(FileNotFoundError):
+            times.append(self.stat(name).st_mtime_ns)
+        return tuple(times)
+
     def rename(self, name: str, target: "Folder", new_name: str) -> None:
         """Move a file or folder; only a file or an empty folder is replaced."""
-        with storage_errors(target.path / new_name):
+        with storage_errors(target.path, new_name):
             os.rename(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=target.descriptor)
 
     def link(self, name: str, target: "Folder", new_name: str) -> None:
@@ -121,12 +137,12 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        with storage_errors(self.path / name):
+        with storage_errors(self.path, name):
             os.unlink(name, dir_fd=self.descriptor)
 
     def remove_tree(self, name: str) -> None:
         """Remove a folder and all that is in it."""
-        with storage_errors(self.path / name):
+        with storage_errors(self.path, name):
             shutil.rmtree(name, dir_fd=self.descriptor)
 
     def sync(self) -> None:
@@ -153,7 +169,11 @@ class Folder:
         try:
             yield
         finally:
-            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+            self.unlock()
+
+    def unlock(self) -> None:
+        """Give up the lock."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
     def try_lock(self, *, shared: bool = False) -> bool:
         """Take the lock of this folder unless somebody else holds it."""
@@ -186,15 +206,31 @@ class Area:
         return folder
 
 
+class storage_errors:  # noqa: N801 - reads as what it does
+    """Turn a failure of the medium at `path / name` into a StorageError; what tells only of names passes as it is."""
+
+    def __init__(self, path: Path, name: str = "") -> None:
+        self._path = path
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY):
+            raise StorageError(str(self._path / self._name), _problem(error)) from error
+
+
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a failure of the medium at `path` into a StorageError; what tells only of names passes as it is."""
+def in_doubt() -> Iterator[None]:
+    """Let a StorageError say that the change may have been made, and may not last."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY):
-            raise
-        raise StorageError(str(path), _problem(error)) from error
+    except StorageError as error:
+        problem = f"{error.problem}; it is in doubt whether the change was made: repeat the request"
+        raise StorageError(error.location, problem) from error
 
 
 def _problem(error: OSError) -> str:

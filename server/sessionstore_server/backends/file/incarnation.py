@@ -24,6 +24,20 @@ def incarnation(root: Path) -> int:
         return _make(folder) if number is None else number
 
 
+def mark_restored(root: Path) -> None:
+    """Let a root that went back to a backup get a new number when it is opened; no process may have it open.
+
+    Errors: StorageError, also for a folder that has no number.
+    """
+    with Folder.open_root(root) as folder, folder.locked():
+        try:
+            folder.remove(_NAME)
+        except FileNotFoundError:
+            problem = f"has no {_NAME}: name the folder of a store; one that was marked before needs nothing more"
+            raise StorageError(str(root), problem) from None
+        folder.sync()
+
+
 def _make(folder: Folder) -> int:
     # The lock keeps others from reading a number that is only half there.
     with folder.locked():

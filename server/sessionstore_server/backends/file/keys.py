@@ -8,8 +8,8 @@ in a circle: a key that guards others has no guard itself, and what a fork start
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,12 +18,13 @@ from sessionstore.errors import (
     RevisionConflictError,
     RevisionNotKeptError,
     SessionStoreError,
+    StorageError,
 )
 from sessionstore_server.backends import checks, ledger
 from sessionstore_server.backends.base import Change, Commit, FeedEntry, Guard, GuardError, Key, Origin, Request
 from sessionstore_server.backends.file import commits
 from sessionstore_server.backends.file.feed_writer import FeedWriter
-from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.folder import Folder, in_doubt
 from sessionstore_server.backends.file.lookup import Lookup
 from sessionstore_server.backends.file.names import folder_name
 from sessionstore_server.backends.file.scratch import Scratch, token
@@ -55,23 +56,35 @@ class Keys:
         self._feed = feed
         self._writer = writer
         self._tombstones = Tombstones(root, scratch)
+        self._doubted: set[Key] = set()
+        """Where a write or a sync failed, so that what is there may not last."""
 
     def commit(self, key: Key, change: Change, expected: int | None) -> Commit:
         """See `Backend.commit`."""
-        return self._alone(key, lambda held: self._commit(held, change, expected))
+        with self._doubting(key):
+            return self._alone(key, lambda held: self._commit(held, change, expected))
 
     def delete(self, key: Key, expected: int | None, request: Request | None, guard: Guard | None) -> bool:
         """See `Backend.delete`."""
-        return self._alone(
-            key,
-            lambda held: self._delete(held, expected, request, guard),
-            even_damaged=expected is None,
-        )
+        with self._doubting(key):
+            return self._alone(
+                key,
+                lambda held: self._delete(held, expected, request, guard),
+                even_damaged=expected is None,
+            )
 
     def sweep_deleted(self, min_age_seconds: float) -> int:
         """See `Backend.sweep_deleted`; keys that cannot be read or removed are left and reported."""
         latest = time.time() - min_age_seconds
         return sum(self._sweep(key, latest) for key in self._tombstones.keys(latest))
+
+    @contextmanager
+    def _doubting(self, key: Key) -> Iterator[None]:
+        try:
+            yield
+        except StorageError:
+            self._doubted.add(key)
+            raise
 
     def _alone(self, key: Key, step: Callable[[_Held], tuple[State, T]], *, even_damaged: bool = False) -> T:
         """Return the result of a step that changes a key, alone among all who change it.
@@ -158,8 +171,17 @@ class Keys:
                 raise
             _logger.warning("deleting a damaged key: %s", folder.path, extra={"path": str(folder.path)})
             return State(key, exists=True)
+        if key in self._doubted:
+            state = self._renewed(folder, state)
         remove_leftovers(folder, state)
         return state
+
+    def _renewed(self, folder: Folder, state: State) -> State:
+        """Write anew what a failure has left in doubt."""
+        renewed = commits.renew(folder, state)
+        self._sync_collection(state.key)
+        self._doubted.discard(state.key)
+        return renewed
 
     def _place(self, folder: Folder, state: State) -> bool:
         """Move a finished folder to where its key belongs, or return False when there is one already."""
@@ -175,12 +197,16 @@ class Keys:
                     return False
                 with self._feed.telling(key, told):
                     self._scratch.folder().rename(folder.path.name, collection, name)
-            collection.sync()
+            with in_doubt():
+                collection.sync()
         return True
 
     def _settle(self, folder: Folder, key: Key) -> None:
         """Make the commit of a request durable, since whoever wrote it may have been killed before it was."""
         commits.settle(folder)
+        self._sync_collection(key)
+
+    def _sync_collection(self, key: Key) -> None:
         with self._lookup.collection(key.namespace, key.collection) as collection:
             collection.sync()
 

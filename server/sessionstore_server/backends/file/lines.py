@@ -1,6 +1,6 @@
 """The text of a commit line: compact JSON that ends with its own checksum.
 
-    {"revision":7,"commit_time":"2026-01-31T12:00:00.000000Z","documents":{...},"logs":{...},...,"crc32":"1a2b3c4d"}
+    {"revision":7,"commit_time":"2026-01-31T12:00:00.000000Z","logs":{...},"documents":{...},...,"crc32":"1a2b3c4d"}
 
 The values of documents are kept as the text they were given, so that no number or spelling changes on the way.
 """
@@ -48,30 +48,27 @@ class _AnswerMembers(TypedDict):
 
 
 _scan = json.JSONDecoder().raw_decode
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def line_of(entry: Entry) -> bytes:
     """Write an entry as a line."""
-    members = {"revision": str(entry.revision), "commit_time": _json(_rfc3339(entry.commit_time))}
+    members: dict[str, object] = {"revision": entry.revision, "commit_time": _rfc3339(entry.commit_time)}
     if entry.key:
-        members |= {"version": str(VERSION), "key": _json([entry.key.namespace, entry.key.collection, entry.key.id])}
+        members |= {"version": VERSION, "key": [entry.key.namespace, entry.key.collection, entry.key.id]}
     if entry.deleted:
-        members["deleted"] = "true"
+        members["deleted"] = True
     changes = {
-        "documents": _object(entry.documents),
-        "removed_documents": _json(entry.removed_documents),
-        "logs": _json({name: _log_members(log) for name, log in entry.logs.items()}),
-        "removed_logs": _json(entry.removed_logs),
-        "answers": _json({id_: _answer_members(answer) for id_, answer in entry.answers.items()}),
+        "removed_documents": entry.removed_documents,
+        "logs": {name: _log_members(log) for name, log in entry.logs.items()},
+        "removed_logs": entry.removed_logs,
+        "answers": {id_: _answer_members(answer) for id_, answer in entry.answers.items()},
+        "attributes": entry.attributes,
     }
-    members |= {name: text for name, text in changes.items() if text not in ("{}", "[]")}
-    if entry.summary is not None:
-        members["summary"] = entry.summary
-    if entry.attributes:
-        members["attributes"] = _json(entry.attributes)
+    members |= {name: value for name, value in changes.items() if value}
     if entry.blobs is not None:
-        members["blobs"] = _json(sorted(entry.blobs))
-    return sealed(_object(members)[:-1].encode())
+        members["blobs"] = sorted(entry.blobs)
+    return sealed((_json(members)[:-1] + _texts(entry)).encode())
 
 
 def entry_of(line: bytes, location: str) -> Entry:
@@ -161,10 +158,6 @@ def _answer_members(answer: Answer) -> _AnswerMembers:
     return members
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def _rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
@@ -173,13 +166,15 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _object(members: Mapping[str, str]) -> str:
-    """Write an object whose values are JSON already."""
-    return "{" + ",".join(f"{_json(name)}:{text}" for name, text in members.items()) + "}"
+def _texts(entry: Entry) -> str:
+    """Write the members of which the values are JSON already, each behind a comma."""
+    documents = ",".join(f"{_json(name)}:{text}" for name, text in entry.documents.items())
+    text = f',"documents":{{{documents}}}' if documents else ""
+    return text if entry.summary is None else f'{text},"summary":{entry.summary}'
 
 
 def _split(text: str) -> dict[str, str]:
-    """Undo `_object`: return the text of each value."""
+    """Return the text of each value of an object without white space."""
     members = {}
     end = 1 if text == "{}" else 0
     while text[end] != "}":

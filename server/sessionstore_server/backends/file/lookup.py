@@ -6,7 +6,7 @@ twice, in the same way, is.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from sessionstore_server.backends.file import commits
 from sessionstore_server.backends.file.cache import StateCache
 from sessionstore_server.backends.file.codec import RecordCodec
 from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.kept_folders import KeptFolders
 from sessionstore_server.backends.file.names import folder_name, is_hashed, text_of
 from sessionstore_server.backends.file.reading import Reader
 from sessionstore_server.backends.file.state import Position, State
@@ -35,6 +36,7 @@ class Lookup:
     def __init__(self, root: Path, codec: RecordCodec) -> None:
         self._root = root
         self._codec = codec
+        self._folders = KeptFolders()
         self.cache = StateCache()
 
     def read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
@@ -75,14 +77,18 @@ class Lookup:
 
         With `shared` together with others who look at it, while nobody changes it.
         """
+        kept = self._kept_folder(key, lock=lock, shared=shared)
+        folder = kept or self._opened(key, lock=lock, shared=shared)
+        if folder is None:
+            yield None
+            return
         with ExitStack() as stack:
-            folder = None
-            with suppress(FileNotFoundError):
-                collection = stack.enter_context(self.collection(key.namespace, key.collection))
-                name = folder_name(key.id)
-                opened = _locked(collection, name, shared) if lock or shared else collection.folder(name)
-                folder = stack.enter_context(opened)
+            stack.enter_context(folder)
             yield folder
+            if kept or lock:
+                stack.pop_all()
+                folder.unlock()
+                self._folders.give(key, folder)
 
     @contextmanager
     def collection(self, namespace: str, collection: str) -> Iterator[Folder]:
@@ -97,6 +103,31 @@ class Lookup:
     def reader(self, folder: Folder, state: State) -> Reader:
         """Return what reads the records of a state."""
         return Reader(self._codec, folder, state)
+
+    def close(self) -> None:
+        """Close what is held open."""
+        self._folders.close()
+
+    def _kept_folder(self, key: Key, *, lock: bool, shared: bool) -> Folder | None:
+        folder = self._folders.take(key)
+        if folder is None:
+            return None
+        with ExitStack() as stack:
+            stack.enter_context(folder)
+            if lock or shared:
+                folder.lock(shared=shared)
+            if not folder.is_in_place():
+                return None
+            stack.pop_all()
+        return folder
+
+    def _opened(self, key: Key, *, lock: bool, shared: bool) -> Folder | None:
+        name = folder_name(key.id)
+        try:
+            with self.collection(key.namespace, key.collection) as collection:
+                return _locked(collection, name, shared) if lock or shared else collection.folder(name)
+        except FileNotFoundError:
+            return None
 
     def _read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
         before: tuple[DataCorruptionError, Position] | None = None

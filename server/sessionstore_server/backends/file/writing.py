@@ -73,7 +73,8 @@ class Writer:
         told = FeedEntry(state.key.id, entry.revision, entry.commit_time, entry.deleted)
         with nullcontext() if is_new else self._feed.telling(state.key, told):
             after = commits.write(folder, state, entry)
-        self._remove_dropped(folder, after)
+        if not after.exists or _drops(state, after):
+            self._remove_dropped(folder, after)
         return after
 
     def _entry(self, state: State, change: Change, spliced: Mapping[str, Log]) -> Entry:
@@ -119,16 +120,24 @@ class Writer:
                 folder.remove(file)
             self._blobs.unlink(links_of(folder) - state.blobs, folder)
         except (StorageError, FileNotFoundError) as error:
+            folder.tidied_at = None
             _logger.warning("left for the next commit: %s", error)
 
 
 def remove_leftovers(folder: Folder, state: State) -> None:
-    """Remove files and blob links that no commit line names: an interrupted commit made them."""
-    for name in _unnamed_files(folder, state):
+    """Remove files and blob links that no commit line names: an interrupted commit made them, or gave them up."""
+    if folder.tidied_at == folder.changed_at(BLOBS):
+        return
+    names, digests = _unnamed_files(folder, state), links_of(folder) - state.blobs
+    if names or digests:
+        # The line that gave them up must not be lost after them.
+        commits.settle(folder)
+    for name in names:
         _removed(folder, name)
-    for digest in links_of(folder) - state.blobs:
+    for digest in digests:
         with folder.folder(BLOBS) as links:
             _removed(links, digest)
+    folder.tidied_at = folder.changed_at(BLOBS)
 
 
 def _removed(folder: Folder, name: str) -> None:
@@ -172,6 +181,11 @@ def _written(folder: Folder, state: State, name: str, keep: int, lines: list[byt
     if keep == log.length:
         return logs.append(folder, name, log, lines, revision)
     return logs.shorten(folder, name, log, keep, lines, revision)
+
+
+def _drops(state: State, after: State) -> bool:
+    """Tell whether files or blobs of `state`, also of one that a fork has not kept yet, are gone after it."""
+    return not (state.files | files_of(state.logs) <= after.files and state.blobs <= after.blobs)
 
 
 def _next_commit(state: State) -> Commit:
