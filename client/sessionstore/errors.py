@@ -187,8 +187,10 @@ class DataCorruptionError(SessionStoreError):
 
 @dataclass(eq=False)
 class StorageError(SessionStoreError):
-    """The medium at `location` failed, for example a full disk; the change was not made, unless `problem` says that this
-    is in doubt: then a repeat of the request tells."""
+    """The medium at `location` failed, for example a full disk.
+
+    The change was not made, unless `problem` says that this is in doubt: then a repeat of the request tells.
+    """
 
     location: str
     problem: str

@@ -17,6 +17,8 @@ class SqliteSessionStore(LocalSessionStore):
     The file is made if it does not exist.
     """
 
+    shared_by_processes = True
+
     def __init__(self, path: str | Path, *, retention: Retention = UNLIMITED) -> None:
         super().__init__(SqliteBackend(Path(path)), retention)
 

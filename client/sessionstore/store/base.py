@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from sessionstore.errors import InvalidArgumentError, UnsupportedOperationError
 from sessionstore.store.values import Capabilities
@@ -10,6 +10,9 @@ from sessionstore.store.values import Capabilities
 
 class StoreBase:
     """Opening, closing and telling about a store."""
+
+    shared_by_processes: ClassVar[bool] = False
+    """Whether what several processes open by the same URL, at the same time, is one store."""
 
     @classmethod
     def from_url(cls, url: str, *, create: bool = True) -> Self:

@@ -100,7 +100,7 @@ class ContentContract:
         assert caught.value.field == "source"
 
     async def test_artifacts_are_listed_without_content(self, store: SessionStore) -> None:
-        """Z7: The artifacts of a session can be listed without their content, which can then be read by its digest."""
+        """Z7: Artifacts can be listed without their content, which its digest gives, and so can retained uris."""
         assert (await store.list_artifacts("a"), await store.list_retained_uris("a")) == (None, None)
         await store.save_artifacts("a", ArtifactStore())
         assert (await store.list_artifacts("a"), await store.list_retained_uris("a")) == ([], [])

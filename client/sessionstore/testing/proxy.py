@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 
 _FRAME_HEADER_BYTES = 9
-_HEADERS = 1
+_DATA, _HEADERS = 0, 1
+_END_OF_STREAM = 1
 
 
 class LosingProxy:
@@ -60,17 +61,14 @@ class LosingProxy:
                 await to_server.drain()
 
     async def _answers(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass frames on until one begins an answer that is to be lost."""
-        begun: set[bytes] = set()
+        """Pass frames on until one is an answer that is to be lost."""
+        answered: set[bytes] = set()
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 header = await upstream.readexactly(_FRAME_HEADER_BYTES)
                 payload = await upstream.readexactly(int.from_bytes(header[:3]))
-                stream = header[5:]
-                if header[3] == _HEADERS and stream not in begun:
-                    begun.add(stream)
-                    if self._loses():
-                        return
+                if _is_answer(header, payload, answered) and self._loses():
+                    return
                 if self._cuts_within(len(header) + len(payload)):
                     return
                 self.answered_bytes += len(header) + len(payload)
@@ -94,3 +92,15 @@ class LosingProxy:
         self.lose_answers = max(0, self.lose_answers - 1)
         self.lost_answers += 1
         return True
+
+
+def _is_answer(header: bytes, payload: bytes, answered: set[bytes]) -> bool:
+    """Tell whether a frame of HTTP/2 is, or begins, an answer; `answered` remembers the streams that had one.
+
+    That is data, of which a stream may have much, or an error, which comes without any.
+    """
+    kind, flags, stream = header[3], header[4], header[5:]
+    if kind == _DATA and payload:
+        answered.add(stream)
+        return True
+    return kind == _HEADERS and bool(flags & _END_OF_STREAM) and stream not in answered

@@ -1,4 +1,4 @@
-"""The command line: `sessionstore serve`, `ls`, `show`, `rm`, `import-a3s`, `export-a3s`."""
+"""The command line: `sessionstore serve`, `ls`, `show`, `rm`, moving sessions, and what operators need."""
 
 import os
 import sys

@@ -2,7 +2,7 @@
 
 import typer
 
-from sessionstore_server.cli import interchange, listing, serve, sessions
+from sessionstore_server.cli import interchange, listing, maintaining, moving, serve, sessions
 
 app = typer.Typer(
     name="sessionstore",
@@ -16,3 +16,8 @@ app.command()(sessions.show)
 app.command()(sessions.rm)
 app.command("import-a3s")(interchange.import_a3s)
 app.command("export-a3s")(interchange.export_a3s)
+app.command()(moving.copy)
+app.command()(moving.verify)
+app.command()(maintaining.backup)
+app.command("mark-restored")(maintaining.mark_restored)
+app.command()(maintaining.migrate)

@@ -89,9 +89,9 @@ def write(folder: Folder, state: State, entry: Entry) -> State:
     after = state.copy()
     after.apply(entry, _after_line(state.position, line))
     if len(after.kept) < 2:
-        return _replace(folder, state, line_of(after.whole()))
+        return _replace(folder, state, after, line_of(after.whole()))
     if _is_too_large(after):
-        return _replace(folder, state, _kept_lines(folder, after.kept[0], state) + line)
+        return _replace(folder, state, after, _kept_lines(folder, after.kept[0], state) + line)
     try:
         files.append(folder, COMMITS, state.position.end, line)
     except StorageError:
@@ -103,7 +103,7 @@ def write(folder: Folder, state: State, entry: Entry) -> State:
 
 def renew(folder: Folder, state: State) -> State:
     """Write the file anew: after a sync that failed, another one that succeeds proves nothing."""
-    return _replace(folder, state, files.read(folder, COMMITS, 0, state.position.end))
+    return _replace(folder, state, state.copy(), files.read(folder, COMMITS, 0, state.position.end))
 
 
 def settle(folder: Folder) -> None:
@@ -164,8 +164,9 @@ def _after_line(position: Position, line: bytes) -> Position:
 
 def _is_too_large(state: State) -> bool:
     size = state.position.end
-    needed = state.live_bytes() + size - state.kept[0].end
-    return size > COMPACT_ABOVE_BYTES and size > COMPACT_ABOVE_RATIO * needed
+    if size <= COMPACT_ABOVE_BYTES:
+        return False
+    return size > COMPACT_ABOVE_RATIO * (state.live_bytes() + size - state.kept[0].end)
 
 
 def _kept_lines(folder: Folder, oldest: Kept, state: State) -> bytes:
@@ -174,7 +175,8 @@ def _kept_lines(folder: Folder, oldest: Kept, state: State) -> bytes:
     return line_of(whole) + files.read(folder, COMMITS, oldest.end, state.position.end)
 
 
-def _replace(folder: Folder, before: State, data: bytes) -> State:
+def _replace(folder: Folder, before: State, after: State, data: bytes) -> State:
+    """Put a file in place of the commit file that tells `after` in its last line; return that as it is then."""
     files.create(folder, NEW_COMMITS, data)
     inode = folder.stat(NEW_COMMITS).st_ino
     _clear_place(folder)
@@ -182,7 +184,8 @@ def _replace(folder: Folder, before: State, data: bytes) -> State:
     # Nobody sees the folder of a new key yet.
     with in_doubt() if before.revision else nullcontext():
         folder.sync()
-    return _extended(folder, State(before.key, position=Position(inode)), data)
+    after.move(Position(inode, len(data), data.count(b"\n"), data[-SEAL_BYTES:]))
+    return after
 
 
 def _clear_place(folder: Folder) -> None:

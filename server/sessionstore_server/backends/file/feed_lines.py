@@ -24,7 +24,7 @@ FEED = ".feed"
 _SUFFIX = ".jsonl"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_SETTLED = "settled"
+SETTLED = "settled"
 _SETTLED_BYTES = 20
 _TAIL_BYTES = 64 * 1024
 """More than any line has."""
@@ -100,16 +100,15 @@ def end(row: Folder) -> int:
     return 0
 
 
-def settle(row: Folder, place: int) -> None:
-    """Note that every commit told before a place has ended."""
-    with row.file(_SETTLED, os.O_WRONLY | os.O_CREAT) as descriptor:
-        files.write_at(descriptor, b"%020d" % place, 0)
+def settled_text(place: int) -> bytes:
+    """Return what the file `SETTLED` holds when every commit told before a place has ended."""
+    return b"%0*d" % (_SETTLED_BYTES, place)
 
 
 def settled(row: Folder) -> int:
     """Return the place before which every commit has ended."""
     try:
-        return int(files.read(row, _SETTLED, 0, _SETTLED_BYTES))
+        return int(files.read(row, SETTLED, 0, _SETTLED_BYTES))
     except DataCorruptionError:
         return 0
 

@@ -18,7 +18,7 @@ from sessionstore.errors import StorageError
 from sessionstore_server.backends.base import FEED_KEPT, FeedEntry, Key
 from sessionstore_server.backends.file import feed_lines, files
 from sessionstore_server.backends.file.feed_lines import FEED
-from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.folder import Folder, storage_errors
 from sessionstore_server.backends.file.scratch import token
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -66,11 +66,12 @@ class _Row:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        self._settled = folder.open_file(feed_lines.SETTLED, os.O_WRONLY | os.O_CREAT)
         self._start = max(feed_lines.starts(folder), default=0)
-        with folder.file(feed_lines.file_name(self._start), os.O_RDWR | os.O_CREAT) as descriptor:
-            data = files.read_at(descriptor, 0, os.fstat(descriptor).st_size)
-            whole = data.rfind(b"\n") + 1
-            os.ftruncate(descriptor, whole)
+        self._file = self._opened(self._start)
+        data = files.read_at(self._file, 0, os.fstat(self._file).st_size)
+        whole = data.rfind(b"\n") + 1
+        os.ftruncate(self._file, whole)
         self._lines = data.count(b"\n")
         self.end = self._start + whole
         # Whoever left the row has ended, and with it whatever was under way.
@@ -81,28 +82,36 @@ class _Row:
         if self._lines >= FEED_KEPT:
             self._start_file()
         line = feed_lines.line_of(time.monotonic_ns(), key, entry)
-        with self._folder.file(feed_lines.file_name(self._start), os.O_WRONLY | os.O_CREAT) as descriptor:
-            files.write_at(descriptor, line, self.end - self._start)
+        with storage_errors(self._folder.path, feed_lines.file_name(self._start)):
+            files.write_at(self._file, line, self.end - self._start)
         self.end += len(line)
         self._lines += 1
 
     def settle(self, place: int) -> None:
         """Note that every commit told before a place has ended; the next note makes up for one that fails."""
         try:
-            feed_lines.settle(self._folder, place)
-        except (StorageError, FileNotFoundError) as error:
+            with storage_errors(self._folder.path, feed_lines.SETTLED):
+                files.write_at(self._settled, feed_lines.settled_text(place), 0)
+        except StorageError as error:
             _logger.warning("watchers wait for the next commit: %s", error)
 
     def close(self) -> None:
         """Give up the lock."""
+        os.close(self._settled)
+        os.close(self._file)
         self._folder.close()
+
+    def _opened(self, start: int) -> int:
+        return self._folder.open_file(feed_lines.file_name(start), os.O_RDWR | os.O_CREAT)
 
     def _start_file(self) -> None:
         """Go on in a new file; the full one before it stays."""
         for start in feed_lines.starts(self._folder):
             if start < self._start:
                 self._folder.remove(feed_lines.file_name(start))
-        self._start, self._lines = self.end, 0
+        opened = self._opened(self.end)
+        os.close(self._file)
+        self._file, self._start, self._lines = opened, self.end, 0
 
 
 def boot() -> str:

@@ -71,11 +71,16 @@ class Folder:
             self.sync()
         return self.folder(name)
 
+    def open_file(self, name: str, flags: int) -> int:
+        """Open a file inside this folder; the caller closes the descriptor."""
+        with storage_errors(self.path, name):
+            return os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=self.descriptor)
+
     @contextmanager
     def file(self, name: str, flags: int) -> Iterator[int]:
         """Open a file inside this folder and give its descriptor."""
+        descriptor = self.open_file(name, flags)
         with storage_errors(self.path, name):
-            descriptor = os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=self.descriptor)
             try:
                 yield descriptor
             finally:

@@ -118,7 +118,7 @@ def _moved(mark: Mark, records: int, data: bytes) -> Mark:
 
 def _unmarked(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """Leave out the marks, which the state before the commit has already."""
-    return tuple(replace(segment, marks=()) for segment in segments)
+    return tuple(replace(segment, marks=()) if segment.marks else segment for segment in segments)
 
 
 def _joined(lines: Sequence[bytes]) -> bytes:

@@ -23,6 +23,10 @@ class Text(NamedTuple):
     line: int
     """The number of the line, from 1, for messages."""
 
+    def moved(self, dropped: int) -> "Text":
+        """Return the value in a file whose first line tells what so many more lines told."""
+        return self._replace(line=max(1, self.line - dropped))
+
 
 class SummaryText(NamedTuple):
     """A summary as it stands in a commit line."""
@@ -59,7 +63,8 @@ class Segment:
             return self
         last = before.marks[-1].size if before.marks else 0
         far = before.end.size - last >= MARK_DISTANCE_BYTES
-        return replace(self, marks=(*before.marks, before.end) if far else before.marks)
+        marks = (*before.marks, before.end) if far else before.marks
+        return replace(self, marks=marks) if marks != self.marks else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,16 @@ class State:
             self._change(entry)
             self._keep()
 
+    def move(self, position: Position) -> None:
+        """Go over to another file, of which the first line tells all that the oldest kept revision holds."""
+        dropped = self.position.lines - position.lines
+        moved = position.end - self.position.end
+        self.position = position
+        self.kept = tuple(kept._replace(end=kept.end + moved) for kept in self.kept)
+        self.documents = {name: text.moved(dropped) for name, text in self.documents.items()}
+        if self.summary:
+            self.summary = self.summary._replace(record=self.summary.record.moved(dropped))
+
     def whole(self) -> Entry:
         """Return the one entry that tells all of this state."""
         return Entry(
@@ -193,7 +208,7 @@ class State:
         texts = sum(len(name) + len(text.json) for name, text in self.documents.items())
         summary = len(self.summary.record.json) if self.summary else 0
         logs = 70 * len(self.logs) + sum(100 + 60 * len(segment.marks) for segment in segments)
-        answers = sum(180 + len(id_) for id_ in self.answers)
+        answers = 180 * len(self.answers) + sum(map(len, self.answers))
         return 200 + texts + summary + logs + answers + 70 * len(self.blobs)
 
     def _check_follows(self, entry: Entry) -> None:

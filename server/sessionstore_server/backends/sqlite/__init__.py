@@ -1,6 +1,6 @@
 """Keeps sessions in one SQLite file."""
 
 from sessionstore_server.backends.sqlite.backend import SqliteBackend
-from sessionstore_server.backends.sqlite.backup import backup
+from sessionstore_server.backends.sqlite.backup import backup, mark_restored
 
-__all__ = ["SqliteBackend", "backup"]
+__all__ = ["SqliteBackend", "backup", "mark_restored"]

@@ -1,4 +1,4 @@
-"""Copies of a file that is in use."""
+"""Copies of a file that is in use, and copies that were put back."""
 
 import os
 import secrets
@@ -32,11 +32,31 @@ def backup(source: Path, target: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def mark_restored(path: Path) -> None:
+    """Give a file that went back to a backup a new incarnation; no process may have it open.
+
+    Errors: StorageError and those of `SqliteBackend.open`.
+    """
+    if not path.is_file():
+        raise StorageError(str(path), "there is no such file")
+    try:
+        with closing(database.connect(path)) as connection:
+            _renew(connection, path)
+    except (sqlite3.Error, OSError) as error:
+        raise database.described(path, error) from error
+
+
+def _renew(connection: sqlite3.Connection, path: Path) -> None:
+    if not database.check_ours(connection, path):
+        raise StorageError(str(path), "nothing is stored in it")
+    database.begin(connection)
+    database.renew_incarnation(connection)
+    connection.execute("COMMIT")
+
+
 def _copy(source: Path, draft: Path) -> None:
     with closing(database.connect(source)) as original, closing(database.connect(draft)) as copy:
         if not database.check_ours(original, source):
             raise StorageError(str(source), "nothing is stored in it")
         original.backup(copy)
-        database.begin(copy)
-        database.renew_incarnation(copy)
-        copy.execute("COMMIT")
+        _renew(copy, draft)
