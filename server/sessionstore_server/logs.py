@@ -23,14 +23,19 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
-    """Send the logs of this program, and those of its libraries, to standard error in one form."""
+def configure_logs(log_format: LogFormat, level: LogLevel, worker: int | None = None) -> None:
+    """Send the logs of this program, and those of its libraries, to standard error in one form.
+
+    In one of several processes, each line tells the number of the `worker`.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if worker is not None:
+        shared.append(lambda _logger, _method, line: {**line, "worker": worker})
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

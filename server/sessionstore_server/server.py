@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import grpc
@@ -35,16 +35,24 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    store: SessionStore, listen: str = "127.0.0.1:0", grace_seconds: float = DEFAULT_GRACE_SECONDS
+    store: SessionStore,
+    listen: str = "127.0.0.1:0",
+    grace_seconds: float = DEFAULT_GRACE_SECONDS,
+    *,
+    shares_port: bool = False,
+    sweeps: bool = True,
 ) -> AsyncIterator[RunningServer]:
     """Serve `store` at `listen`, a host and a port (0: any free one), until the block ends.
 
     Then health says NOT_SERVING, no new call is taken, calls under way have `grace_seconds` to end, and the store is
-    closed. Errors: InvalidArgumentError when the address cannot be bound, and what opening the store raises.
+    closed. With `shares_port` other processes of this user may listen there as well, each for a part of the clients;
+    one of those who serve a store `sweeps` it. Errors: InvalidArgumentError when the address cannot be bound, and what
+    opening the store raises.
     """
     services = _services(store)
     await services.open()
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    options = {**dict(SERVER_OPTIONS), "grpc.so_reuseport": int(shares_port)}
+    server = grpc.aio.server(options=list(options.items()))
     draining = asyncio.Event()
     server.add_generic_rpc_handlers(tuple(generic_handlers(services, draining)))
     status = _add_standard_services(server, services)
@@ -53,18 +61,24 @@ async def running_server(
         await server.start()
         await _set_health(status, services, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", address=address, store=services.name)
-        sweeping = asyncio.create_task(_sweep_regularly(services))
-        try:
+        async with _sweeping(services) if sweeps else nullcontext():
             yield RunningServer(address)
-        finally:
-            sweeping.cancel()
-            await asyncio.wait([sweeping])
     finally:
         await _set_health(status, services, health_pb2.HealthCheckResponse.NOT_SERVING)
         draining.set()
         await server.stop(grace_seconds)
         await services.aclose()
         _log.info("stopped", store=services.name)
+
+
+@asynccontextmanager
+async def _sweeping(services: Services) -> AsyncIterator[None]:
+    sweeping = asyncio.create_task(_sweep_regularly(services))
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
 
 
 async def _sweep_regularly(services: Services) -> None:
@@ -81,16 +95,27 @@ def _services(store: SessionStore) -> Services:
 
 
 def _bind(server: grpc.aio.Server, listen: str) -> str:
-    host, _, wanted_port = listen.rpartition(":")
-    # Without these checks gRPC would listen on a port of its own choice.
-    if not (host and wanted_port.isdecimal() and int(wanted_port) <= _MAX_PORT):
-        raise InvalidArgumentError(field="listen", problem=f"{listen!r} must have the form HOST:PORT")
+    # Not checked before, gRPC would listen on a port of its own choice.
+    host, _ = split_address(listen)
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
-        problem = f"cannot listen on {listen!r}: give a HOST:PORT of this machine that is free"
-        raise InvalidArgumentError(field="listen", problem=problem) from error
+        raise cannot_listen(listen) from error
     return f"{host}:{port}"
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Return the host and the port of `listen`. Errors: InvalidArgumentError when it has not both."""
+    host, _, port = listen.rpartition(":")
+    if not (host and port.isdecimal() and int(port) <= _MAX_PORT):
+        raise InvalidArgumentError(field="listen", problem=f"{listen!r} must have the form HOST:PORT")
+    return host, int(port)
+
+
+def cannot_listen(listen: str) -> InvalidArgumentError:
+    """Make the error that says that `listen` cannot be bound."""
+    problem = f"cannot listen on {listen!r}: give a HOST:PORT of this machine that is free"
+    return InvalidArgumentError(field="listen", problem=problem)
 
 
 def _add_standard_services(server: grpc.aio.Server, services: Services) -> health.aio.HealthServicer:

@@ -56,6 +56,8 @@ class FileSessionStore(LocalSessionStore):
     The folder is made if it does not exist.
     """
 
+    shared_by_processes = True
+
     def __init__(self, path: str | Path, *, retention: Retention = UNLIMITED) -> None:
         super().__init__(FileBackend(Path(path), RecordJson()), retention)
 

@@ -70,6 +70,7 @@ LAYERS = {
     ),
     "sessionstore.wire": ("sessionstore.store", "sessionstore.adapter", "sessionstore.remote", "sessionstore.opening"),
     "sessionstore.adapter": ("sessionstore.remote", "sessionstore.opening", "sessionstore.channel"),
+    "sessionstore.moving": ("sessionstore.wire", "sessionstore.v1", "sessionstore.adapter", "sessionstore.remote"),
     "sessionstore.interchange": ("sessionstore.wire", "sessionstore.v1", "sessionstore.adapter", "sessionstore.remote"),
     "sessionstore": (SERVER,),
     f"{SERVER}.backends": (
@@ -102,19 +103,28 @@ LAYERS = {
 }
 PACKAGES = {
     # Third-party packages: who alone may import them.
-    "grpc": ("sessionstore.remote", "sessionstore.connection", f"{SERVER}.rpc", f"{SERVER}.server"),
+    "grpc": (
+        "sessionstore.channel_transport",
+        "sessionstore.connection",
+        "sessionstore.multiplexing",
+        "sessionstore.failures",
+        f"{SERVER}.rpc",
+        f"{SERVER}.server",
+    ),
     "grpc_health": (f"{SERVER}.server",),
     "grpc_reflection": (f"{SERVER}.server",),
     "typer": (f"{SERVER}.cli",),
     "rich": (f"{SERVER}.cli",),
-    "structlog": (f"{SERVER}.server", f"{SERVER}.rpc", f"{SERVER}.logs", f"{SERVER}.cli"),
+    "structlog": (f"{SERVER}.server", f"{SERVER}.rpc", f"{SERVER}.logs", f"{SERVER}.workers", f"{SERVER}.cli"),
     "pytest": ("sessionstore.testing",),
     "hypothesis": ("sessionstore.testing",),
     "google": (
         "sessionstore.wire",
         "sessionstore.adapter",
         "sessionstore.transport",
-        "sessionstore.remote",
+        "sessionstore.channel_transport",
+        "sessionstore.connection",
+        "sessionstore.multiplexing",
         f"{SERVER}.services",
         f"{SERVER}.record_json",
         f"{SERVER}.local",
