@@ -161,3 +161,37 @@ class TestSlowCalls:
         assert store.began.locked()
         store.go.set()
         assert len(await answers(stream, MAX_CALLS + 50)) == MAX_CALLS + 50
+
+
+class Large(MemorySessionStore):
+    """A store whose health check gives a large answer, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        handlers = {**self._local.services.handlers, methods.CHECK_HEALTH: self._answer}
+        self._local.services = replace(self._local.services, handlers=with_multiplex(handlers))
+
+    async def _answer(self, _request, _caller) -> bytes:
+        self.asked += 1
+        return bytes(1 << 20)
+
+
+class TestReaderThatStops:
+    @pytest.fixture
+    def store(self) -> Large:
+        return Large()
+
+    async def test_what_is_not_read_is_not_made(self, stream, store) -> None:
+        """The answers that wait are bounded by their size, however small the questions are."""
+        for first in range(0, 1000, 10):
+            await stream.write(pb.MultiplexRequest(calls=[check_health(first + n) for n in range(10)]))
+        waiting = store.asked
+        while True:
+            await asyncio.sleep(0.2)
+            if store.asked == waiting:
+                break
+            waiting = store.asked
+        assert waiting < 200
+        await answers(stream, 1000)
+        assert store.asked == 1000

@@ -73,8 +73,9 @@ class CoordinationCalls(Calls, CoordinationOperations):
 
 
 def _milliseconds(ttl_seconds: float) -> int:
-    if not 0.001 <= ttl_seconds <= MAX_LEASE_SECONDS:
-        raise InvalidArgumentError("ttl_seconds", f"is {ttl_seconds}: use 0.001 to {MAX_LEASE_SECONDS}, a day")
+    is_number = isinstance(ttl_seconds, int | float) and not isinstance(ttl_seconds, bool)
+    if not (is_number and 0.001 <= ttl_seconds <= MAX_LEASE_SECONDS):
+        raise InvalidArgumentError("ttl_seconds", f"is {ttl_seconds!r}: use 0.001 to {MAX_LEASE_SECONDS}, a day")
     return round(ttl_seconds * 1000)
 
 

@@ -209,7 +209,7 @@ class LeaseContract:
         assert sum(isinstance(outcome, LeaseHeldError) for outcome in outcomes) == 7
         assert await _held(store) == leases
 
-    @pytest.mark.parametrize("ttl_seconds", [0, -1, 0.0001, 86_401, float("inf"), float("nan")])
+    @pytest.mark.parametrize("ttl_seconds", [0, -1, 0.0001, 86_401, float("inf"), float("nan"), "5", None, True])
     async def test_times_out_of_bounds(self, store: SessionStore, ttl_seconds: float) -> None:
         """O15: A time below a millisecond or above a day is an InvalidArgumentError for `ttl_seconds`."""
         lease = await store.acquire_lease("a", "one", 60)

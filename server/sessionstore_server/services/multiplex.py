@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from sessionstore.channel import MAX_MESSAGE_BYTES
-from sessionstore.errors import InvalidArgumentError, SessionStoreError
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.transport import Kind, Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.wire.methods import MULTIPLEX
@@ -15,8 +15,10 @@ from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.failures import status_of
 from sessionstore_server.services.handlers import Caller, Handler, HandlerTable
 
-MAX_CALLS = 512
-"""How many calls of one stream are under way at a time; the client's next ones wait in the network."""
+MAX_CALLS = 256
+"""How many calls of one stream are under way or answered but not sent; the client's next ones wait in the network."""
+UNSENT_BYTES = 8 << 20
+"""How much of answers may wait to be sent before no further call begins."""
 FRAME_BYTES = 1 << 20
 """Answers are gathered into frames of about this size; a larger answer is a frame of its own."""
 
@@ -39,9 +41,9 @@ class _Exchange:
     def __init__(self, callees: dict[str, _Callee], caller: Caller) -> None:
         self._callees, self._caller = callees, caller
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._room = asyncio.Semaphore(MAX_CALLS)
         self._ready: list[pb.MultiplexAnswer] = []
-        self._changed = asyncio.Event()
+        self._unsent_bytes = 0
+        self._changed, self._moved = asyncio.Event(), asyncio.Event()
 
     async def responses(self, requests: AsyncIterable[pb.MultiplexRequest]) -> AsyncIterator[pb.MultiplexResponse]:
         """Answer what is asked; the stream ends when the last answer after the last request is sent."""
@@ -52,7 +54,10 @@ class _Exchange:
                 await self._changed.wait()
                 self._changed.clear()
                 while self._ready:
-                    yield pb.MultiplexResponse(answers=self._frame())
+                    frame = self._frame()
+                    yield pb.MultiplexResponse(answers=frame)
+                    self._unsent_bytes -= sum(len(answer.response) for answer in frame)
+                    self._moved.set()
             await reading
         finally:
             for task in (reading, *self._under_way.values()):
@@ -79,8 +84,14 @@ class _Exchange:
                 if id_ in self._under_way:
                     self._under_way[id_].cancel()
             for call in request.calls:
-                await self._room.acquire()
+                await self._room()
                 self._begin(call)
+
+    async def _room(self) -> None:
+        """Wait until another call may begin, so that a client that does not read costs no memory without bound."""
+        while len(self._under_way) + len(self._ready) >= MAX_CALLS or self._unsent_bytes > UNSENT_BYTES:
+            self._moved.clear()
+            await self._moved.wait()
 
     def _begin(self, call: pb.MultiplexCall) -> None:
         if call.id in self._under_way:
@@ -91,26 +102,24 @@ class _Exchange:
 
     def _end(self, id_: int) -> None:
         del self._under_way[id_]
-        self._room.release()
+        self._moved.set()
         self._changed.set()
 
     async def _answer(self, call: pb.MultiplexCall) -> None:
-        """Make a call and keep its answer; a call that is cancelled has none."""
+        """Make a call and keep its answer; a call that is cancelled, or whose time is up, has none."""
+        method: Method[Any, Any] = MULTIPLEX
+        limit = asyncio.timeout(call.timeout_ms / 1000 if call.timeout_ms else None)
         try:
             method, handler = self._callee(call.method)
-        except SessionStoreError as error:
-            self._ready.append(pb.MultiplexAnswer(id=call.id, status=status_of(MULTIPLEX, error).SerializeToString()))
-            return
-        try:
-            async with asyncio.timeout(call.timeout_ms / 1000 if call.timeout_ms else None):
+            async with limit:
                 response = await handler(_parsed(method, call.request), self._caller)
             check_size(f"the response of {method.name}", response, call.max_response_bytes or MAX_MESSAGE_BYTES)
             serialized = response if isinstance(response, bytes) else response.SerializeToString()
             self._ready.append(pb.MultiplexAnswer(id=call.id, response=serialized))
-        except TimeoutError:
-            return
+            self._unsent_bytes += len(serialized)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
-            self._ready.append(pb.MultiplexAnswer(id=call.id, status=status_of(method, error).SerializeToString()))
+            if not limit.expired():
+                self._ready.append(pb.MultiplexAnswer(id=call.id, status=status_of(method, error).SerializeToString()))
 
     def _callee(self, path: str) -> _Callee:
         if path not in self._callees:
