@@ -78,4 +78,6 @@ class Conversations:
 
 def shared_count(held: Held, messages: Sequence[Message]) -> int:
     """Return with how many of the held messages `messages` begin."""
+    if len(held.messages) <= len(messages) and all(map(is_, held.messages, messages)):
+        return len(held.messages)
     return sum(takewhile(bool, map(is_, held.messages, messages)))

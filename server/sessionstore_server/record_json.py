@@ -1,6 +1,6 @@
 """Stored records as JSON that people can read: what the file backend writes.
 
-A record of the domain becomes the JSON of its model. Should that not give the same bytes back, because a newer
+A record of the domain becomes the JSON of its model. Should the model not give the same bytes back, because a newer
 program wrote fields that this one does not know, the bytes are kept beside the JSON and count.
 """
 
@@ -25,7 +25,8 @@ _BYTES = "@protobuf"
 class _Form(NamedTuple):
     """How the records of one name become JSON text, and come back."""
 
-    write: Callable[[bytes], str]
+    write: Callable[[bytes], tuple[bytes, bytes]]
+    """Return the text, and as much of the record as it holds."""
     read: Callable[[bytes], bytes]
 
 
@@ -35,9 +36,9 @@ class RecordJson:
     def to_json(self, collection: str, name: str, record: bytes) -> bytes:
         """Return the record as one compact JSON object."""
         form = _form(collection, name)
-        text = "{}" if form is None else _written(form, record)
-        if self._comes_back(collection, name, text.encode(), record):
-            return text.encode()
+        text, held = (b"{}", None) if form is None else _written(form, record)
+        if held == record and _BYTES.encode() not in text:
+            return text
         readable = {**json.loads(text), _BYTES: base64.b64encode(record).decode()}
         return json.dumps(readable, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -53,32 +54,29 @@ class RecordJson:
         except InvalidArgumentError as error:
             raise ValueError(str(error)) from error
 
-    def _comes_back(self, collection: str, name: str, text: bytes, record: bytes) -> bool:
-        try:
-            return self.from_json(collection, name, text) == record
-        except ValueError:
-            return False
 
-
-def _written(form: _Form, record: bytes) -> str:
+def _written(form: _Form, record: bytes) -> tuple[bytes, bytes | None]:
     try:
         return form.write(record)
     except (InvalidArgumentError, DecodeError):
-        return "{}"
+        return b"{}", None
 
 
 def _model_form(codec: Codec[Any, Any]) -> _Form:
-    return _Form(
-        write=lambda record: codec.from_proto(codec.message_class.FromString(record)).model_dump_json(),
-        read=lambda text: codec.to_proto(codec.from_json(text)).SerializeToString(),
-    )
+    def write(record: bytes) -> tuple[bytes, bytes]:
+        value = codec.from_proto(codec.message_class.FromString(record))
+        # Whatever a model holds comes back from its JSON.
+        return codec.to_json(value), codec.to_proto(value).SerializeToString()
+
+    return _Form(write, read=lambda text: codec.to_proto(codec.from_json(text)).SerializeToString())
 
 
 def _message_form(message_class: type[Message]) -> _Form:
-    def write(record: bytes) -> str:
-        return json_format.MessageToJson(
-            message_class.FromString(record), preserving_proto_field_name=True, indent=None
-        )
+    def write(record: bytes) -> tuple[bytes, bytes]:
+        message = message_class.FromString(record)
+        message.DiscardUnknownFields()
+        text = json_format.MessageToJson(message, preserving_proto_field_name=True, indent=None)
+        return text.encode(), message.SerializeToString()
 
     def read(text: bytes) -> bytes:
         try:
@@ -96,7 +94,7 @@ def _read_epoch(text: bytes) -> bytes:
     raise ValueError("`epoch` is not a whole number")
 
 
-_EPOCH = _Form(write=lambda record: f'{{"epoch":{int(record)}}}', read=_read_epoch)
+_EPOCH = _Form(write=lambda record: (b'{"epoch":%d}' % int(record), b"%d" % int(record)), read=_read_epoch)
 
 _SESSION_FORMS = {
     keys.SESSION: _model_form(records.SESSION),

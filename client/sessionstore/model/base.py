@@ -11,10 +11,11 @@ from functools import cache
 from operator import not_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Never, Self, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationInfo
 from pydantic.config import ExtraValues
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticSerializationError
+from pydantic_core import CoreSchema, PydanticSerializationError
+from pydantic_core.core_schema import with_info_after_validator_function
 
 from sessionstore.model.document import check_document, document_error
 from sessionstore.model.open_value import FrozenDict, OpenValue
@@ -84,12 +85,17 @@ class Model(BaseModel):
     _read_aliases: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **_kwargs: object) -> None:
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        """Apply the rules of JSON where there are any, since every object pays for a validator."""
         fields = cls.__pydantic_fields__
         cls._json_rules = {name: mark for name, field in fields.items() if (mark := _json_rule(field))}
         cls._read_aliases = {
             alias: _json_name(name, field) for name, field in fields.items() for alias in _aliases(field)
         }
+        schema = handler(source)
+        if not (cls._json_rules or cls._read_aliases or cls.ignored_json_keys):
+            return schema
+        return with_info_after_validator_function(cls._apply_json_rules, schema)
 
     @classmethod
     def model_validate_json(
@@ -116,7 +122,6 @@ class Model(BaseModel):
         with _refuse_misplaced_values(type(self).__name__):
             return super().model_dump_json(**{"warnings": "error", **options})
 
-    @model_validator(mode="after")
     def _apply_json_rules(self, info: ValidationInfo) -> Self:
         if unknown := self.__pydantic_extra__:
             self._refuse_repeated_aliases(unknown)

@@ -91,11 +91,11 @@ def _freeze(value: object, depth: int) -> JsonValue:
         raise _not_json(f"the value is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
         return _freeze_items(value.items(), depth - 1)
-    return FrozenList(_freeze(element, depth - 1) for element in value)
+    return FrozenList([_freeze(element, depth - 1) for element in value])
 
 
 def _freeze_items(items: Iterable[tuple[object, object]], depth: int) -> FrozenDict:
-    return FrozenDict((_checked_key(key), _freeze(element, depth)) for key, element in items)
+    return FrozenDict({_checked_key(key): _freeze(element, depth) for key, element in items})
 
 
 def _checked_key(key: object) -> str:
@@ -105,8 +105,11 @@ def _checked_key(key: object) -> str:
 
 
 def _checked_text(text: str) -> str:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise _not_json("the text holds an unpaired surrogate, which is not Unicode")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _not_json("the text holds an unpaired surrogate, which is not Unicode") from None
     return text
 
 

@@ -15,7 +15,7 @@ Reading goes through plain dictionaries with the keys of the JSON form, checked 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_origin
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
@@ -79,6 +79,10 @@ class Codec(Generic[M, P]):
         """
         return validate(self.model_class, self._plan.decode(message) | apart)
 
+    def to_json(self, value: M) -> bytes:
+        """Return the JSON text of a model that `from_proto` or `from_json` made."""
+        return value.__pydantic_serializer__.to_json(value)
+
     def from_json(self, text: bytes) -> M:
         """Return the model whose JSON is `text`, as the model writes it.
 
@@ -90,7 +94,7 @@ class Codec(Generic[M, P]):
             raise invalid_argument(error) from error
         return made
 
-    @property
+    @cached_property
     def _plan(self) -> "_Plan":
         return _plan(self.message_class.DESCRIPTOR, self.model_class, self._apart)
 
@@ -147,9 +151,9 @@ class _Plan:
     def __init__(self, descriptor: Descriptor, model_class: type[BaseModel], apart: frozenset[str]) -> None:
         self._encoders: list[_Encoder] = []
         self._choices: list[tuple[str, Convert]] = []
-        self._decoders: dict[str, tuple[str, Convert | None]] = {}
+        self._decoders: dict[FieldDescriptor, tuple[str, Convert | None]] = {}
         self._zeros: dict[str, object] = {}
-        self._tolerant = _UNKNOWN_FIELDS in descriptor.fields_by_name
+        self._unknown_fields = descriptor.fields_by_name.get(_UNKNOWN_FIELDS)
         self._never_sent = {name for name, info in model_class.model_fields.items() if info.exclude}
         for name, info in model_class.model_fields.items():
             if name in apart or info.exclude or _is_tag(descriptor, name, info.annotation):
@@ -159,7 +163,7 @@ class _Plan:
                 self._add_choice(name, key, descriptor.oneofs_by_name[name])
             else:
                 self._add_field(name, key, _field(descriptor, name), info.annotation is int)
-        unmatched = set(descriptor.fields_by_name) - set(self._decoders) - {_UNKNOWN_FIELDS}
+        unmatched = {field.name for field in descriptor.fields if field not in self._decoders} - {_UNKNOWN_FIELDS}
         if unmatched:
             raise TypeError(f"{model_class.__name__} has no field for {sorted(unmatched)} of {descriptor.full_name}")
 
@@ -172,7 +176,7 @@ class _Plan:
                 result[target] = item if convert is None else convert(item)
         for attribute, choose in self._choices:
             result.update(choose(getattr(value, attribute)))
-        if self._tolerant and (unknown := unknown_fields_text(value)):
+        if self._unknown_fields and (unknown := unknown_fields_text(value)):
             result[_UNKNOWN_FIELDS] = unknown
         return result
 
@@ -184,10 +188,10 @@ class _Plan:
         result: dict[str, Any] = {}
         unknown: dict[str, Any] = {}
         for field, value in message.ListFields():
-            if field.name == _UNKNOWN_FIELDS:
+            if field is self._unknown_fields:
                 unknown = self._unknown(value)
                 continue
-            key, convert = self._decoders[field.name]
+            key, convert = self._decoders[field]
             result[key] = value if convert is None else convert(value)
         return self._zeros | unknown | result
 
@@ -207,7 +211,7 @@ class _Plan:
             self._zeros[key] = _zero(field)
         keeps_none = is_open and not (field.has_presence or field.is_repeated)
         self._encoders.append(_Encoder(name, field.name, conversion.encode, keeps_none))
-        self._decoders[field.name] = (key, conversion.decode)
+        self._decoders[field] = (key, conversion.decode)
 
     def _add_choice(self, name: str, key: str, oneof: OneofDescriptor) -> None:
         """Plan a field that is a text or a list: one member of the oneof is a string, the other wraps the list."""
@@ -219,8 +223,8 @@ class _Plan:
                 lambda value: {text.name: value} if isinstance(value, str) else {wrapper.name: (encode or list)(value)},
             )
         )
-        self._decoders[text.name] = (key, None)
-        self._decoders[wrapper.name] = (key, decode)
+        self._decoders[text] = (key, None)
+        self._decoders[wrapper] = (key, decode)
 
 
 @cache

@@ -5,12 +5,13 @@ may come in any order; so serialized records can be appended to a serialized res
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 _LENGTH_DELIMITED = 2
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def with_records(response: Message, **fields: Iterable[bytes]) -> bytes:
@@ -25,9 +26,8 @@ def with_records(response: Message, **fields: Iterable[bytes]) -> bytes:
 
 def timestamp(moment: datetime) -> Timestamp:
     """Return a point in time as protobuf has it."""
-    result = Timestamp()
-    result.FromDatetime(moment)
-    return result
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def _varint(number: int) -> bytes:
