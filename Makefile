@@ -2,11 +2,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH := $(VENV)-bench/bin
+BENCH_READY := $(VENV)-bench/.ready
+REVISIONS ?= HEAD~1 HEAD
 
 STORE ?= file:data
 LISTEN ?= 127.0.0.1:50051
 
-.PHONY: help setup serve test check format lint types protos check-protos clean
+.PHONY: help setup serve test soak bench bench-quick bench-compare check format lint types protos check-protos clean
 .DEFAULT_GOAL := help
 
 help: ## Show what each target does
@@ -17,8 +20,20 @@ setup: $(READY) ## Make the virtual environment with everything that the other t
 serve: setup ## Run the server on its embedded default (STORE=file:data LISTEN=127.0.0.1:50051)
 	$(BIN)/sessionstore serve --store $(STORE) --listen $(LISTEN)
 
-test: setup ## Run all tests (ARGS="-k name" picks some)
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run all tests, on all cores (ARGS="-k name" picks some)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+soak: setup ## Kill servers under load, 200 rounds (SOAK="--store sqlite --servers 2")
+	$(BIN)/python -m tests.system.soak --rounds 200 $(SOAK)
+
+bench: $(BENCH_READY) ## Measure everything, beside an echo and others, in about half an hour
+	$(BENCH)/python -m bench run
+
+bench-quick: $(BENCH_READY) ## Measure what matters most
+	$(BENCH)/python -m bench quick
+
+bench-compare: $(BENCH_READY) ## Compare two revisions (REVISIONS="v0.1.0 HEAD")
+	$(BENCH)/python -m bench compare $(REVISIONS)
 
 check: lint types check-protos test ## Everything that must hold: format, lint, types, protos, tests
 
@@ -42,11 +57,17 @@ check-protos: setup
 	$(BIN)/buf lint protos
 	$(BIN)/python protos/check_breaking.py
 
-clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove the virtual environments and all caches
+	rm -rf $(VENV) $(VENV)-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(BENCH_READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(BENCH)/python -m pip install --quiet --upgrade pip
+	$(BENCH)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@

@@ -1,0 +1,62 @@
+"""The command line of the benchmark."""
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Parse, and do what is asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure the stores beside an echo and others."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help_, rounds, seconds in (
+        ("run", "everything, in about half an hour", 7, 0.5),
+        ("quick", "what matters most, in less than two minutes", 5, 0.3),
+    ):
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("--rounds", type=int, default=rounds)
+        command.add_argument("--seconds", type=float, default=seconds, help="of each contestant in each round")
+        command.add_argument("--only", default="", help="only cases whose title has this in it")
+        command.add_argument("--output", type=Path, default=RESULTS / f"{name}.json", help="the picture goes beside it")
+        command.add_argument("--data", type=Path, help="where stores write: a folder with a short path on a real disk")
+    comparison = commands.add_parser("compare", help="two revisions, the rows of `quick` in turn")
+    comparison.add_argument("revisions", nargs=2, metavar="REVISION")
+    comparison.add_argument("--rounds", type=int, default=5)
+    comparison.add_argument("--only", default="", help="only cases whose title has this in it")
+    _run(parser.parse_args())
+
+
+def _run(options: argparse.Namespace) -> None:
+    # Silences notes about servers that are started while channels are open.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if options.command == "compare":
+        from bench.compare import compare
+
+        compare(tuple(options.revisions), options.rounds, ["quick", "--rounds", "1", "--only", options.only])
+        return
+    from bench import cases
+    from bench.memory import SESSIONS, STREAMS
+    from bench.running import Plan, run
+
+    sections = cases.everything() if options.command == "run" else cases.quick()
+    wanted = [[case for case in section if options.only.lower() in case.title.lower()] for section in sections]
+    measures_memory = options.command == "run" and not options.only
+    plan = Plan(
+        [section for section in wanted if section],
+        options.rounds,
+        options.seconds,
+        options.output,
+        idle_sessions=SESSIONS if measures_memory else 0,
+        open_streams=STREAMS,
+        data_folder=options.data,
+    )
+    asyncio.run(run(plan))
+
+
+if __name__ == "__main__":
+    main()
