@@ -5,6 +5,8 @@ MAX_MESSAGE_BYTES = (1 << 31) - 1
 DIRECT_BYTES = 4 << 20
 """The largest request and response that this library moves in one message; it sends and fetches larger ones in pieces.
 The server takes messages of any size from others, whose own limits these are to raise or to keep to."""
+MULTIPLEXED_BYTES = 256 << 10
+"""The largest request that goes over a stream with others; a larger one would hold them up."""
 ANSWER_LIMIT_KEY = "sessionstore-max-answer-bytes"
 """The metadata key under which a client may tell the largest response it takes; a larger one becomes an error."""
 

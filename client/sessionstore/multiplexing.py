@@ -1,153 +1,174 @@
 """Unary calls over one long-lived stream, where each costs a fraction of a call of its own.
 
-What waits is sent together, and answers come in any order. When the stream breaks, every call without an answer fails
-as a call by itself would, and the next one opens the stream again.
+What waits is sent together, and answers come in any order. Each call ends as it would by itself, also when the stream
+breaks; the next one opens it again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 import grpc
 from google.rpc import status_pb2
+from grpc.aio import AioRpcError, Metadata
 
-from sessionstore.errors import StoreUnavailableError
 from sessionstore.v1 import multiplex_pb2 as pb
+from sessionstore.wire.status import DETAILS_KEY
 
 Stream = grpc.aio.StreamStreamCall[pb.MultiplexRequest, pb.MultiplexResponse]
 
 FRAME_BYTES = 1 << 20
 """Calls are gathered into frames of about this size; a larger call is a frame of its own."""
-
-
-class AnswerStatus(Exception):
-    """A call was answered with an error."""
-
-    def __init__(self, status: status_pb2.Status) -> None:
-        super().__init__(status.message)
-        self.status = status
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Multiplexer:
     """Makes calls over a stream that `open_stream` opens."""
 
-    def __init__(self, target: str, open_stream: Callable[[], Awaitable[Stream]]) -> None:
-        self._target, self._open_stream = target, open_stream
-        self._opening = asyncio.Lock()
+    def __init__(self, open_stream: Callable[[], Stream]) -> None:
+        self._open_stream = open_stream
         self._lane: _Lane | None = None
 
-    async def call(self, path: str, request: bytes, timeout_seconds: float, max_response_bytes: int) -> bytes:
-        """Make a call and return its serialized response.
+    @property
+    def is_offered(self) -> bool:
+        """Whether the server knows such streams, as far as known."""
+        return self._lane is None or self._lane.end is not grpc.StatusCode.UNIMPLEMENTED
 
-        Errors: AnswerStatus; StoreUnavailableError when the stream breaks; what opening it raises.
+    async def call(self, path: str, request: bytes, timeout_seconds: float, max_response_bytes: int) -> bytes:
+        """Make a call and return its serialized response; the caller is who measures the time.
+
+        Errors: AioRpcError, that of the call, or that of the stream.
         """
-        lane = self._lane
-        if lane is None or lane.is_broken:
-            lane = await self._opened()
-        return await lane.call(path, request, timeout_seconds, max_response_bytes)
+        if self._lane is None or self._lane.end is not None:
+            self._lane = _Lane(self._open_stream())
+        return await self._lane.call(path, request, timeout_seconds, max_response_bytes)
 
     async def aclose(self) -> None:
         """End the stream, and with it all calls under way."""
-        if self._lane is not None:
-            await self._lane.aclose()
-
-    async def _opened(self) -> "_Lane":
-        async with self._opening:
-            if self._lane is None or self._lane.is_broken:
-                if self._lane is not None:
-                    await self._lane.aclose()
-                self._lane = _Lane(self._target, await self._open_stream())
-            return self._lane
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            await lane.aclose()
 
 
 class _Lane:
-    """One stream, from its opening until it breaks."""
+    """One stream, from its opening to its end."""
 
-    def __init__(self, target: str, stream: Stream) -> None:
-        self._target, self._stream = target, stream
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._ids = count(1)
         self._answers: dict[int, asyncio.Future[bytes]] = {}
-        self._waiting: list[pb.MultiplexCall] = []
+        self._waiting: dict[int, pb.MultiplexCall] = {}
         self._cancelled: list[int] = []
         self._changed = asyncio.Event()
+        self._is_cut = False
         self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
-        self.is_broken = False
+        self.end: grpc.StatusCode | None = None
+        """With which status the stream ended; None while it lasts."""
 
     async def call(self, path: str, request: bytes, timeout_seconds: float, max_response_bytes: int) -> bytes:
         id_ = next(self._ids)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._answers[id_] = answer
-        self._waiting.append(
-            pb.MultiplexCall(
-                id=id_,
-                method=path,
-                request=request,
-                timeout_ms=max(1, int(timeout_seconds * 1000)),
-                max_response_bytes=max_response_bytes,
-            )
+        self._waiting[id_] = pb.MultiplexCall(
+            id=id_,
+            method=path,
+            request=request,
+            timeout_ms=max(1, int(timeout_seconds * 1000)),
+            max_response_bytes=max_response_bytes,
         )
         self._changed.set()
         try:
             return await answer
         finally:
-            if self._answers.pop(id_, None) is not None and not self.is_broken:
-                self._cancelled.append(id_)
-                self._changed.set()
+            if self._answers.pop(id_, None) is not None:
+                self._give_up(id_)
+            # An error remembers this frame, and the answer the error; the ring would keep the connection.
+            del answer
 
     async def aclose(self) -> None:
-        self._break("the connection was closed")
+        self._break(grpc.StatusCode.UNAVAILABLE, "the connection was closed")
         self._stream.cancel()
-        for task in self._tasks:
-            task.cancel()
         await asyncio.wait(self._tasks)
+        # Their ends remember where they came from, which would keep the stream and with it the connection.
+        self._tasks.clear()
+
+    def _give_up(self, id_: int) -> None:
+        """Send no call whose answer nobody waits for, or tell the server so."""
+        if self._waiting.pop(id_, None) is None:
+            self._cancelled.append(id_)
+            self._changed.set()
 
     async def _send(self) -> None:
-        while not self.is_broken:
+        while self.end is None:
             await self._changed.wait()
             self._changed.clear()
-            while (self._waiting or self._cancelled) and not self.is_broken:
-                frame = pb.MultiplexRequest(calls=self._frame(), cancelled=self._cancelled)
-                self._cancelled = []
-                # How the stream ended, the one who receives is told.
-                with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                    await self._stream.write(frame)
+            while (self._waiting or self._cancelled) and self.end is None:
+                cancelled, self._cancelled = self._cancelled, []
+                try:
+                    await self._stream.write(pb.MultiplexRequest(calls=self._frame(), cancelled=cancelled))
+                except (AioRpcError, asyncio.InvalidStateError):
+                    # How the stream ended, the one who receives is told.
+                    self._is_cut = True
+                    return
 
     def _frame(self) -> list[pb.MultiplexCall]:
-        size, taken = 0, 0
-        for call in self._waiting:
+        """Take the calls of one frame from those that wait."""
+        calls, size = [], 0
+        for call in self._waiting.values():
+            calls.append(call)
             size += len(call.request)
-            taken += 1
             if size > FRAME_BYTES:
                 break
-        frame, self._waiting = self._waiting[:taken], self._waiting[taken:]
-        return frame
+        for call in calls:
+            del self._waiting[call.id]
+        return calls
 
     async def _receive(self) -> None:
         try:
-            while True:
-                response: Any = await self._stream.read()
-                if response is grpc.aio.EOF:
-                    return self._break("the server ended the stream")
+            while (response := await self._next()) is not None:
                 for answer in response.answers:
                     self._resolve(answer)
-        except grpc.aio.AioRpcError as error:
-            self._break(error.details() or error.code().name)
+            self._break(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
+        except AioRpcError as error:
+            self._break(self._code_of(error), error.details(), error.trailing_metadata())
+
+    async def _next(self) -> pb.MultiplexResponse | None:
+        response: Any = await self._stream.read()
+        return None if response is grpc.aio.EOF else response
+
+    def _code_of(self, error: AioRpcError) -> grpc.StatusCode:
+        """Return the code that says what became of the calls.
+
+        A stream that others cut short is no defect. After a failed write, grpc.aio knows only INTERNAL of it.
+        """
+        is_cut = error.code() is grpc.StatusCode.CANCELLED or (
+            self._is_cut and error.code() is grpc.StatusCode.INTERNAL
+        )
+        return grpc.StatusCode.UNAVAILABLE if is_cut else error.code()
 
     def _resolve(self, answer: pb.MultiplexAnswer) -> None:
         waiting = self._answers.pop(answer.id, None)
         if waiting is None or waiting.done():
             return
         if answer.HasField("status"):
-            waiting.set_exception(AnswerStatus(status_pb2.Status.FromString(answer.status)))
+            waiting.set_exception(_error(answer.status))
         else:
             waiting.set_result(answer.response)
 
-    def _break(self, problem: str) -> None:
-        self.is_broken = True
+    def _break(self, code: grpc.StatusCode, problem: str | None, trailer: Metadata | None = None) -> None:
+        """End all calls under way with the status of the stream."""
+        self.end = code
         self._changed.set()
+        self._waiting.clear()
         while self._answers:
             _, waiting = self._answers.popitem()
             if not waiting.done():
-                waiting.set_exception(StoreUnavailableError(target=self._target, problem=problem))
+                waiting.set_exception(AioRpcError(code, Metadata(), trailer or Metadata(), problem))
+
+
+def _error(serialized: bytes) -> AioRpcError:
+    """Return the error of a call that was answered with this status, as the call by itself would have it."""
+    status = status_pb2.Status.FromString(serialized)
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    return AioRpcError(code, Metadata(), Metadata((DETAILS_KEY, serialized)), status.message)

@@ -20,8 +20,10 @@ async def open_store(url: str, *, create: bool = True) -> AsyncIterator[SessionS
 
     With `create` a store that does not exist yet is made; otherwise that is an InvalidArgumentError.
 
-    Known without plug-ins are `memory:`, `file:PATH` and `grpc://HOST:PORT`. Errors: UnknownSchemeError;
-    InvalidArgumentError when the rest of the URL names no store; MissingDependencyError.
+    Known without plug-ins are `memory:`, `file:PATH`, `sqlite:PATH`, `postgresql://...` and `grpc://HOST:PORT`, which
+    may name several servers over the same data (`grpc://HOST:PORT,HOST:PORT`) and end in `?multiplex=false`, so that
+    each call goes by itself. Errors: UnknownSchemeError; InvalidArgumentError when the rest of the URL names no store;
+    MissingDependencyError.
     """
     scheme = url.partition(":")[0]
     async with load_store_class(scheme).from_url(url, create=create) as store:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from sessionstore.channel import ANSWER_LIMIT_KEY, MAX_MESSAGE_BYTES
 from sessionstore.errors import InternalError, InvalidArgumentError, StoreUnavailableError
 from sessionstore.transport import Kind, Method
+from sessionstore.wire.methods import MULTIPLEX
 from sessionstore.wire.status import DETAILS_KEY, has_status, to_status
 from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.handlers import Caller, Handler, Services
@@ -26,17 +28,44 @@ Context = grpc.aio.ServicerContext[Any, Any]
 def generic_handlers(services: Services, draining: asyncio.Event) -> Iterable[grpc.GenericRpcHandler]:
     """Return what a gRPC server needs to answer every call of `services`.
 
-    Calls that have no end of their own are ended when `draining` is set.
+    Calls that have no end of their own are ended when `draining` is set, after those that one of them carries.
     """
     by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
     for method, handler in services.handlers.items():
         make, behavior = _KINDS[method.kind]
-        answering = _ending(handler, draining) if method.is_open_ended else handler
         by_service[method.service][method.name] = make(
-            behavior(method, answering),
+            behavior(method, _drained(method, handler, draining)),
             response_serializer=_serialize,
         )
     return [grpc.method_handlers_generic_handler(name, methods) for name, methods in by_service.items()]
+
+
+def _drained(method: AnyMethod, handler: Handler, draining: asyncio.Event) -> Handler:
+    if not method.is_open_ended:
+        return handler
+    return _finishing(handler, draining) if method is MULTIPLEX else _ending(handler, draining)
+
+
+def _finishing(handler: Handler, draining: asyncio.Event) -> Handler:
+    async def answer(requests: AsyncGenerator[Any], caller: Caller) -> AsyncIterator[Message | bytes]:
+        async with aclosing(handler(_until(draining, requests), caller)) as responses:
+            async for response in responses:
+                yield response
+        if draining.is_set():
+            raise _is_draining()
+
+    return answer
+
+
+async def _until(draining: asyncio.Event, requests: AsyncGenerator[Any]) -> AsyncIterator[Any]:
+    drained: asyncio.Task[bool] = asyncio.create_task(draining.wait())
+    try:
+        while (request := await _next_before(drained, requests)) is not None:
+            yield request
+    except StoreUnavailableError:
+        return
+    finally:
+        drained.cancel()
 
 
 def _ending(handler: Handler, draining: asyncio.Event) -> Handler:
@@ -63,8 +92,12 @@ async def _next_before(drained: asyncio.Task[bool], responses: AsyncGenerator[An
             following.cancel()
             await asyncio.wait({following})
     if following.cancelled():
-        raise StoreUnavailableError(target="the server", problem="it is draining; go on at another one, or later")
+        raise _is_draining()
     return following.result()
+
+
+def _is_draining() -> StoreUnavailableError:
+    return StoreUnavailableError(target="the server", problem="it is draining; go on at another one, or later")
 
 
 async def _next(responses: AsyncGenerator[Any]) -> Any:  # noqa: ANN401

@@ -55,8 +55,8 @@ async def test_an_unknown_scheme_lists_the_known_ones(url: str) -> None:
     with pytest.raises(UnknownSchemeError) as caught:
         async with open_store(url):
             pass
-    assert caught.value == UnknownSchemeError(url.partition(":")[0], "file, grpc, memory")
-    assert "known are file, grpc, memory" in str(caught.value)
+    assert caught.value == UnknownSchemeError(url.partition(":")[0], "file, grpc, memory, postgresql, sqlite")
+    assert "known are file, grpc, memory, postgresql, sqlite" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """What the remote store makes of servers that are absent, silent, or failing. The servers here are real gRPC servers
-with handlers that misbehave.
+with handlers that misbehave. They are called by calls of their own; test_multiplexing.py is about the others.
 """
 
 import asyncio
@@ -116,7 +116,10 @@ async def test_somebody_listens_who_speaks_no_grpc() -> None:
 
 @every_kind
 async def test_no_answer_in_time(call) -> None:
-    async with server_of(answer_nothing) as target, RemoteSessionStore(target, timeout_seconds=0.3) as store:
+    async with (
+        server_of(answer_nothing) as target,
+        RemoteSessionStore(target, timeout_seconds=0.3, multiplex=False) as store,
+    ):
         with pytest.raises(DeadlineExceededError) as caught:
             await call(store)
     assert caught.value.target == target
@@ -134,7 +137,7 @@ async def test_what_is_safe_to_repeat_is_repeated(method: Method) -> None:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
         return called.response()
 
-    async with server_of(fail_twice) as target, RemoteSessionStore(target) as store:
+    async with server_of(fail_twice) as target, RemoteSessionStore(target, multiplex=False) as store:
         call = call_of(store._transport, method)
         if repeated:
             await call
@@ -172,7 +175,10 @@ async def requests_of(method: Method) -> AsyncIterator[object]:
 )
 async def test_a_status_without_facts(call, code: grpc.StatusCode, error: type[Exception]) -> None:
     """An error of a proxy, or of a server that is not ours, is told apart by its code and keeps its text."""
-    async with server_of(fail_with(code, "said the proxy")) as target, RemoteSessionStore(target) as store:
+    async with (
+        server_of(fail_with(code, "said the proxy")) as target,
+        RemoteSessionStore(target, multiplex=False) as store,
+    ):
         with pytest.raises(error) as caught:
             await call(store)
     if error is InternalError:
@@ -209,7 +215,7 @@ async def parts_of(snapshot: SessionSnapshot) -> AsyncIterator[object]:
 async def test_a_fault_in_an_upload_is_told_by_its_own_error() -> None:
     snapshot = samples.snapshot()
     snapshot.session.tasks.append({"id": 1})
-    async with server_of(answer_nothing) as target, RemoteSessionStore(target) as store:
+    async with server_of(answer_nothing) as target, RemoteSessionStore(target, multiplex=False) as store:
         with pytest.raises(InvalidArgumentError, match="tasks"):
             await store.save_snapshot(snapshot)
 
@@ -222,7 +228,7 @@ async def test_closing_ends_the_calls_under_way() -> None:
         await asyncio.Event().wait()
 
     async with server_of(arrive) as target:
-        store = RemoteSessionStore(target)
+        store = RemoteSessionStore(target, multiplex=False)
         calls = [asyncio.create_task(call(store)) for call in CALLS.values()]
         for _ in calls:
             await arrivals.get()
@@ -232,7 +238,7 @@ async def test_closing_ends_the_calls_under_way() -> None:
 
 
 async def test_a_cancelled_caller_stays_cancelled() -> None:
-    async with server_of(answer_nothing) as target, RemoteSessionStore(target) as store:
+    async with server_of(answer_nothing) as target, RemoteSessionStore(target, multiplex=False) as store:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await store.load("id")
@@ -245,11 +251,3 @@ async def test_a_closed_store_is_refused(call) -> None:
     await store.aclose()
     with pytest.raises(StoreClosedError):
         await call(store)
-
-
-@pytest.mark.parametrize(
-    "url", ["grpc:", "grpc://", "grpc://host", "grpc://:1", "grpc://host:", "grpc://host:x", "host:1"]
-)
-def test_a_url_without_host_or_port_is_refused(url: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"grpc://HOST:PORT"):
-        RemoteSessionStore.from_url(url)

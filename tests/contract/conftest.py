@@ -74,14 +74,14 @@ def clients_of() -> Callable[[OpenOnce], OpenClients]:
 
 
 @pytest.fixture(scope="session")
-def open_served() -> Callable[[SessionStore], AbstractAsyncContextManager[SessionStore]]:
+def open_served() -> Callable[..., AbstractAsyncContextManager[SessionStore]]:
     """Open a remote store on a server in this process, which serves the given store."""
     return _open_served
 
 
 @asynccontextmanager
-async def _open_served(store: SessionStore) -> AsyncIterator[SessionStore]:
-    async with running_server(store) as server, RemoteSessionStore(server.address) as remote:
+async def _open_served(store: SessionStore, *, multiplex: bool = True) -> AsyncIterator[SessionStore]:
+    async with running_server(store) as server, RemoteSessionStore(server.address, multiplex=multiplex) as remote:
         yield remote
 
 

@@ -10,3 +10,11 @@ class TestRemoteMemoryStore(StoreContract, ConversationContract, RecordConversat
     @pytest.fixture
     def open_once(self, open_served):
         return lambda: open_served(MemorySessionStore())
+
+
+class TestRemoteMemoryStoreByPlainCalls(StoreContract, ConversationContract, RecordConversationContract):
+    """Each call by itself, as against a server that does not know streams of many."""
+
+    @pytest.fixture
+    def open_once(self, open_served):
+        return lambda: open_served(MemorySessionStore(), multiplex=False)

@@ -60,7 +60,7 @@ def test_each_call_lists_its_errors(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_writes_share_their_first_fields(name: str) -> None:
-    """Field 1 names what is written, 2 its expected revision, 3 the request; 5 the epoch of a lease; 6 to 9 stay free."""
+    """Field 1 names what is written, 2 its expected revision, 3 the request, 5 the lease; 6 to 9 stay free."""
     for message in describe(name).message_types_by_name.values():
         revision = message.fields_by_name.get("expected_revision")
         if revision is None:

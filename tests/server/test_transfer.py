@@ -111,6 +111,7 @@ async def test_a_large_save_whose_answer_was_lost_has_one_effect() -> None:
 async def slow_link(target: str) -> AsyncIterator[str]:
     """Pass at most 2 MiB per second either way; yield the address that leads to `target`."""
     host, _, port = target.rpartition(":")
+    served: set[asyncio.Future[list[None]]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer), suppress(ConnectionError):
@@ -121,11 +122,14 @@ async def slow_link(target: str) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, to_server = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(pump(reader, to_server), pump(upstream, writer))
+        both = asyncio.gather(pump(reader, to_server), pump(upstream, writer))
+        served.add(both)
+        await both
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.wait(served)
 
 
 async def test_a_slow_link_is_no_failure() -> None:

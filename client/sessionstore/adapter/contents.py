@@ -82,7 +82,7 @@ class ContentCalls(Calls, ContentOperations):
     async def _send_blob(self, file: BinaryIO, blob: BlobInfo) -> None:
         """Send what the server does not have, also when the connection is lost as long as it has more each time."""
         patience = Patience(self._transport.patience_seconds)
-        furthest, is_sent = -1, False
+        furthest, is_refused, is_sent = -1, False, False
         while not is_sent:
             try:
                 received = await self._received(blob)
@@ -94,9 +94,10 @@ class ContentCalls(Calls, ContentOperations):
             except StoreUnavailableError as error:
                 await patience.pause(error)
             except InvalidArgumentError:
-                # What was received before may be damaged, or may have gone in the meantime.
-                if not received:
+                # What was received before, or from others, may be damaged or gone: that is dropped by now.
+                if is_refused:
                     raise
+                is_refused = True
 
     async def _received(self, blob: BlobInfo) -> int:
         """Return how many bytes of the content the server has."""

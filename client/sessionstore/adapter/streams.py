@@ -147,6 +147,8 @@ class StreamCalls(Calls, StreamOperations):
         requests = _requests(method, field, start, window, is_open)
         async with _closing(self._transport.duplex(method, requests)) as responses:
             async for response in responses:
+                if not start.HasField("opened_revision"):
+                    start.opened_revision = response.revision
                 is_more = await window.confirm(response.position)
                 is_open.set()
                 if is_more:

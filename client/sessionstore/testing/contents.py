@@ -1,5 +1,6 @@
 """What a store promises about content by itself, and about artifacts that refer to it."""
 
+import asyncio
 import io
 from hashlib import sha256
 from pathlib import Path
@@ -91,6 +92,13 @@ class ContentContract:
             await store.write_blob(_Changing(LARGE))
         await store.write_blob(io.BytesIO(LARGE))
         assert await _read(store, sha256(LARGE).hexdigest()) == LARGE
+
+    async def test_equal_content_from_several_at_once(self, store: SessionStore) -> None:
+        """Z5: Several may write the same content at the same time; it is stored for all of them."""
+        for size in (0, 1, 200_000, len(LARGE)):
+            blobs = await asyncio.gather(*(store.write_blob(io.BytesIO(LARGE[:size])) for _ in range(4)))
+            assert set(blobs) == {BlobInfo(sha256(LARGE[:size]).hexdigest(), size)}
+            assert await _read(store, blobs[0].sha256) == LARGE[:size]
 
     @pytest.mark.parametrize("source", [io.StringIO("text"), "path", io.BufferedWriter(io.BytesIO())])
     async def test_what_is_no_source(self, store: SessionStore, source: object) -> None:

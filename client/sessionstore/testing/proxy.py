@@ -29,6 +29,8 @@ class LosingProxy:
         self.answered_bytes = 0
         """From the server to the client."""
         self.address = ""
+        self._serving: set[asyncio.Task[None]] = set()
+        self._is_over = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["LosingProxy"]:
@@ -38,12 +40,21 @@ class LosingProxy:
         self.address = f"{host}:{port}"
         async with server:
             yield self
+            self._is_over.set()
+            await asyncio.gather(*self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.create_task(self._pass_on(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+        await serving
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, to_server = await asyncio.open_connection(self._host, int(self._port))
         pumps = [
             asyncio.create_task(self._requests(reader, to_server)),
             asyncio.create_task(self._answers(upstream, writer)),
+            asyncio.create_task(self._is_over.wait()),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in pumps:

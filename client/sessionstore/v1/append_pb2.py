@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csessionstore/v1/append.proto\x12\x0fsessionstore.v1\"\x80\x01\n\x0b\x41ppendStart\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x04\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06run_id\x18\n \x01(\tB\x0e\n\x0c_lease_epochb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csessionstore/v1/append.proto\x12\x0fsessionstore.v1\"\xb2\x01\n\x0b\x41ppendStart\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x04\x12\x1c\n\x0fopened_revision\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x18\n\x0blease_epoch\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x0e\n\x06run_id\x18\n \x01(\tB\x12\n\x10_opened_revisionB\x0e\n\x0c_lease_epochb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessionstore.v1.append_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPENDSTART']._serialized_start=50
-  _globals['_APPENDSTART']._serialized_end=178
+  _globals['_APPENDSTART']._serialized_end=228
 # @@protoc_insertion_point(module_scope)

@@ -25,13 +25,20 @@ class AppendStart(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     STREAM_ID_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    OPENED_REVISION_FIELD_NUMBER: builtins.int
     LEASE_EPOCH_FIELD_NUMBER: builtins.int
     RUN_ID_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     stream_id: builtins.str
     """New for each stream, the same when it is opened again. Empty: the stream cannot go on after a cut."""
     position: builtins.int
-    """How many records of the stream the caller knows to be durable."""
+    """How many records of the stream the caller knows to be durable. A deletion of the session does not change the count:
+    it tells how much of the stream came in, not what is still stored.
+    """
+    opened_revision: builtins.int
+    """The revision that the first answer to the stream told. Set it when the stream is opened again: a server that may have
+    forgotten the stream since then refuses it, rather than store records twice.
+    """
     lease_epoch: builtins.int
     """The epoch of the lease under which this is written. Unset: no check."""
     run_id: builtins.str
@@ -42,11 +49,15 @@ class AppendStart(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         stream_id: builtins.str = ...,
         position: builtins.int = ...,
+        opened_revision: builtins.int | None = ...,
         lease_epoch: builtins.int | None = ...,
         run_id: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_lease_epoch", b"_lease_epoch", "lease_epoch", b"lease_epoch"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_lease_epoch", b"_lease_epoch", "lease_epoch", b"lease_epoch", "position", b"position", "run_id", b"run_id", "session_id", b"session_id", "stream_id", b"stream_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_lease_epoch", b"_lease_epoch", "_opened_revision", b"_opened_revision", "lease_epoch", b"lease_epoch", "opened_revision", b"opened_revision"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_lease_epoch", b"_lease_epoch", "_opened_revision", b"_opened_revision", "lease_epoch", b"lease_epoch", "opened_revision", b"opened_revision", "position", b"position", "run_id", b"run_id", "session_id", b"session_id", "stream_id", b"stream_id"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_lease_epoch", b"_lease_epoch"]) -> typing.Literal["lease_epoch"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_opened_revision", b"_opened_revision"]) -> typing.Literal["opened_revision"] | None: ...
 
 Global___AppendStart: typing_extensions.TypeAlias = AppendStart

@@ -121,7 +121,7 @@ def _tell_address(address: str) -> None:
 
 
 def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what lives as long as the server, which it would look through for seconds."""
+    """Let the garbage collector pass over what lives as long as the server: calls wait while it looks through that."""
     gc.collect()
     gc.freeze()
 

@@ -6,11 +6,12 @@ from typing_extensions import override
 
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError
 from sessionstore.wire.records import RUN_EVENT, TRACE_EVENT
-from sessionstore_server.backends.base import Backend, Change, Key, Splice
+from sessionstore_server.backends.base import Backend, Change, Key, Splice, View
 from sessionstore_server.services.appending import Target, records_of
 from sessionstore_server.services.checks import checked_all
 from sessionstore_server.services.intake import Batch
 from sessionstore_server.services.keys import TRACES, run_events
+from sessionstore_server.services.replacing import Draft
 from sessionstore_server.services.retention import Retention
 from sessionstore_server.services.run_events import NOT_STORED, RunEnd, added_events, check_sequences, read_run_end
 
@@ -30,8 +31,13 @@ class TraceTarget(Target):
         checked_all(TRACE_EVENT, "trace_events", batch.records, batch.position)
 
     @override
-    async def change(self, revision: int, batches: Sequence[Batch]) -> Change:
-        return Change(logs={self.log: Splice([event.SerializeToString() for event in records_of(batches)])})
+    async def draft(self, view: View | None, batches: Sequence[Batch]) -> Draft:
+        records = [event.SerializeToString() for event in records_of(batches)]
+        splice = Splice(records, length=0)
+        if view and self.log in view.logs:
+            splice = Splice(records, since=view.revision, length=view.logs[self.log].length)
+        # Other writes of the session do not matter, and all calls of one stream make the log longer.
+        return Draft(Change(logs={self.log: splice}))
 
 
 class RunTarget(Target):
@@ -52,12 +58,14 @@ class RunTarget(Target):
         check_sequences("run_events", batch.records, last + 1, batch.position)
 
     @override
-    async def change(self, revision: int, batches: Sequence[Batch]) -> Change:
+    async def draft(self, view: View | None, batches: Sequence[Batch]) -> Draft:
         end, events = await self._end(), records_of(batches)
+        revision = view.revision if view else 0
         if end.revision != revision:
             raise RevisionConflictError(self.key.id, revision, end.revision)
         check_sequences("run_events", events, end.next_sequence, batches[0].position)
-        return await added_events(self._run_id, end, events, self._retention)
+        change = await added_events(self._run_id, end, events, self._retention)
+        return Draft(change, seen_revision=revision)
 
     async def _end(self) -> RunEnd:
         end = await read_run_end(self._backend, self.key, self._run_id)

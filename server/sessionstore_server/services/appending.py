@@ -8,33 +8,32 @@ call that was cut off still commits something, the later call notices that the m
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from itertools import chain
 from typing import Any
-from weakref import WeakValueDictionary
 
 from sessionstore.errors import (
     InvalidArgumentError,
     RequestIdReusedError,
     RevisionConflictError,
     RevisionNotKeptError,
+    StaleBaseError,
     StaleLeaseError,
-    StorageError,
     StoreUnavailableError,
 )
 from sessionstore.v1.append_pb2 import AppendStart
 from sessionstore.v1.storage_pb2 import StoredAppend
-from sessionstore_server.backends.base import Backend, Change, Commit, GuardError, Key, View
+from sessionstore_server.backends.base import Backend, Commit, GuardError, Key, LogRange, View
 from sessionstore_server.backends.checks import check_part
+from sessionstore_server.services.checks import MAX_COUNT
 from sessionstore_server.services.intake import Batch, Intake
 from sessionstore_server.services.keys import APPEND_PREFIX
+from sessionstore_server.services.replacing import Draft
+from sessionstore_server.services.turns import ATTEMPTS, Turns, overtaken, pause
 from sessionstore_server.services.writes import lease_guard
 
 MARKS_KEPT = 64
 """How many streams of a session can go on after a cut: those that appended last."""
-
-_ATTEMPTS = 100
 
 
 class Target(ABC):
@@ -52,22 +51,11 @@ class Target(ABC):
         """Refuse records that no reader could take, or that do not follow the batch before. Errors: as `check_open`."""
 
     @abstractmethod
-    async def change(self, revision: int, batches: Sequence[Batch]) -> Change:
-        """Return what appends the batches to what is stored at a revision.
+    async def draft(self, view: View | None, batches: Sequence[Batch]) -> Draft:
+        """Return what appends the batches to the log as it is in `view`, which shows its length, and to no other.
 
         Errors: RevisionConflictError or RevisionNotKeptError when something else is stored; InvalidArgumentError.
         """
-
-
-class Turns:
-    """Lets those who write to one session take turns, so that they need not try again and again."""
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
-
-    def of(self, key: Key) -> AbstractAsyncContextManager[None]:
-        """Return what is held while it is one's turn."""
-        return self._locks.setdefault(key, asyncio.Lock())
 
 
 class Appender:
@@ -107,16 +95,29 @@ class Appender:
         await self._target.check_open()
         self._mark = self._stored_mark(view)
         mark = StoredAppend.FromString(self._mark)
+        if not self._mark and self._may_be_forgotten(view):
+            problem = "is no longer known: read what is stored, and go on in a new stream"
+            raise InvalidArgumentError(field="start.stream_id", problem=problem)
         if self._mark and mark.log != self._target.log:
             raise RequestIdReusedError(request_id=self._start.stream_id)
         self._position = max(self._start.position, mark.count)
         self._revision = view.revision if view else 0
+
+    def _may_be_forgotten(self, view: View | None) -> bool:
+        """Tell whether the stream may have had a mark: all that are left are newer than its beginning."""
+        if view is None or len(view.documents) < MARKS_KEPT or not self._start.HasField("opened_revision"):
+            return False
+        oldest = min(StoredAppend.FromString(mark).revision for mark in view.documents.values())
+        return oldest > self._start.opened_revision
 
     async def _checked(self, batches: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
         position, before = self._position, None
         async for batch in batches:
             if batch.position != position:
                 problem = f"must be {position}, where the batch before ended, not {batch.position}"
+                raise InvalidArgumentError(field="batch.position", problem=problem)
+            if position > MAX_COUNT - len(batch.records):
+                problem = f"must leave room for the records of the batch, since {MAX_COUNT} are the most"
                 raise InvalidArgumentError(field="batch.position", problem=problem)
             if batch.records:
                 self._target.check(batch, before)
@@ -126,26 +127,27 @@ class Appender:
     async def _commit(self, batches: Sequence[Batch]) -> None:
         position = batches[-1].position + len(batches[-1].records)
         async with self._turns.of(self._target.key):
-            for _ in range(_ATTEMPTS):
+            for attempt in range(ATTEMPTS):
                 try:
                     committed = await self._try_commit(batches, position)
-                except (RevisionConflictError, RevisionNotKeptError):
+                except (RevisionConflictError, RevisionNotKeptError, StaleBaseError):
+                    await pause(attempt)
                     continue
                 self._position, self._revision = position, committed.revision
                 return
-        problem = "other calls changed it as fast as it was read"
-        raise StorageError(location=f"what is stored under {self._target.key.id!r}", problem=problem)
+        raise overtaken(self._target.key)
 
     async def _try_commit(self, batches: Sequence[Batch], position: int) -> Commit:
         view = await self._read()
         self._check_mark(view)
         revision = view.revision if view else 0
         mark = StoredAppend(log=self._target.log, count=position, revision=revision + 1).SerializeToString()
-        change = await self._target.change(revision, batches)
+        draft = await self._target.draft(view, batches)
+        documents = {**draft.change.documents, **self._marks(view, mark)}
         guard = lease_guard(self._target.key, self._start)
-        changed = replace(change, documents={**change.documents, **self._marks(view, mark)}, guard=guard)
+        changed = replace(draft.change, documents=documents, guard=guard)
         try:
-            committed = await self._backend.commit(self._target.key, changed, revision)
+            committed = await self._backend.commit(self._target.key, changed, draft.seen_revision)
         except GuardError as error:
             raise StaleLeaseError(id=self._target.key.id, epoch=self._start.lease_epoch) from error
         self._mark = mark
@@ -153,7 +155,8 @@ class Appender:
 
     async def _read(self) -> View | None:
         """Read the mark, and as long as the stream has none those of the other streams, too."""
-        return await self._backend.read(self._target.key, (self._mark_name if self._mark else APPEND_PREFIX,))
+        marks = self._mark_name if self._mark else APPEND_PREFIX
+        return await self._backend.read(self._target.key, (marks,), {self._target.log: LogRange(0, 0)})
 
     def _check_mark(self, view: View | None) -> None:
         """Refuse to go on when another call of the same stream did; a mark that went, with the session, is no sign."""

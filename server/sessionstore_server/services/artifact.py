@@ -17,6 +17,7 @@ from sessionstore_server.services.checks import checked, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import ARTIFACTS, session_key
 from sessionstore_server.services.replacing import Wanted, commit_wanted
+from sessionstore_server.services.turns import Turns
 
 _SHARED = frozenset(pb.ToolArtifact.DESCRIPTOR.fields_by_name) & frozenset(
     pb.ArtifactReference.DESCRIPTOR.fields_by_name
@@ -26,8 +27,8 @@ _SHARED = frozenset(pb.ToolArtifact.DESCRIPTOR.fields_by_name) & frozenset(
 class ArtifactService:
     """Answers the calls of `sessionstore.v1.ArtifactService` that are about the artifacts of a session."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, turns: Turns) -> None:
+        self._backend, self._turns = backend, turns
 
     def handlers(self) -> HandlerTable:
         """Return what answers which method."""
@@ -41,7 +42,8 @@ class ArtifactService:
         """Replace the artifacts of a session."""
         key = session_key(caller, request.session_id)
         wanted = wanted_artifacts(request.manifest)
-        return await commit_wanted(self._backend, key, wanted, request, pb.SaveArtifactsResponse)
+        async with self._turns.of(key):
+            return await commit_wanted(self._backend, key, wanted, request, pb.SaveArtifactsResponse)
 
     async def load_artifacts(self, request: pb.LoadArtifactsRequest, caller: Caller) -> pb.LoadArtifactsResponse:
         """Return the artifacts of a session with their content, the oldest first."""

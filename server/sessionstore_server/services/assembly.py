@@ -3,7 +3,6 @@
 from functools import partial
 
 from sessionstore_server.backends.base import Backend
-from sessionstore_server.services.appending import Turns
 from sessionstore_server.services.artifact import ArtifactService
 from sessionstore_server.services.blob import BlobService
 from sessionstore_server.services.checkpoint import loop_checkpoint_service, workflow_checkpoint_service
@@ -21,6 +20,7 @@ from sessionstore_server.services.snapshot import SnapshotService
 from sessionstore_server.services.system import SystemService
 from sessionstore_server.services.trace import TraceService
 from sessionstore_server.services.transfer import with_transfer
+from sessionstore_server.services.turns import Turns
 from sessionstore_server.services.watch import WatchService
 
 UNCOMMITTED_SECONDS = 24 * 3600.0
@@ -33,17 +33,17 @@ def services_over(backend: Backend, retention: Retention = UNLIMITED) -> Service
     """Return all services, keeping their data in `backend`, and of runs as much as `retention` says."""
     turns = Turns()
     resources = (
-        SessionService(backend),
+        SessionService(backend, turns),
         ListingService(backend),
         CommitService(backend, turns, retention),
         HistoryService(backend),
-        SnapshotService(backend, retention),
-        ArtifactService(backend),
+        SnapshotService(backend, turns, retention),
+        ArtifactService(backend, turns),
         BlobService(backend),
         RunService(backend, turns, retention),
         TraceService(backend, turns),
-        verification_service(backend),
-        subagent_service(backend),
+        verification_service(backend, turns),
+        subagent_service(backend, turns),
         loop_checkpoint_service(backend),
         workflow_checkpoint_service(backend),
         LeaseService(backend),

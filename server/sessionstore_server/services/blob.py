@@ -4,6 +4,7 @@ No call holds more than one piece in memory.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sessionstore.errors import InvalidArgumentError
@@ -113,5 +114,9 @@ class _Upload:
 
 async def _begun(backend: Backend, request: pb.WriteBlobRequest) -> _Upload:
     check_digests("sha256", [request.sha256])
+    if await backend.upload_size(request.sha256) > request.size:
+        # That is other content, which nobody could complete: finishing finds this out, and drops it.
+        with suppress(InvalidArgumentError):
+            await backend.finish_upload(request.sha256)
     is_stored = await backend.blob_size(request.sha256) is not None
     return _Upload(backend, request.sha256, request.offset, request.size, is_stored)

@@ -10,6 +10,9 @@ from sessionstore.wire.codec import Codec, M, P
 
 AnyCodec = Codec[Any, Any]
 
+MAX_COUNT = (1 << 63) - 1
+"""The most that is counted of anything, since backends order by signed numbers."""
+
 
 def parsed(codec: Codec[M, P], field: str, message: P) -> M:
     """Return the model that `message` carries. Errors: InvalidArgumentError that names the field, below `field`."""

@@ -21,12 +21,12 @@ from sessionstore_server.services.additions import (
     replaced_session,
     replaced_tasks,
 )
-from sessionstore_server.services.appending import Turns
 from sessionstore_server.services.checks import checked_all, parsed, parsed_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.replacing import Draft, commit_drafted, merged
 from sessionstore_server.services.retention import UNLIMITED, Retention
 from sessionstore_server.services.run_additions import added_run_events, check_run_events, replaced_runs
+from sessionstore_server.services.turns import Turns
 from sessionstore_server.services.writes import expected_revision, past_answer
 
 _ABSENT = View(0, datetime.min.replace(tzinfo=UTC), {}, {})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from sessionstore.errors import InvalidArgumentError, RevisionNotKeptError, StorageError
+from sessionstore.errors import InvalidArgumentError, RevisionNotKeptError
 from sessionstore.model import SessionSummary
 from sessionstore.v1 import history_pb2 as pb
 from sessionstore.v1 import run_pb2, session_pb2, snapshot_pb2, subagent_pb2
@@ -15,11 +15,11 @@ from sessionstore_server.services.checks import parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.responses import timestamp
 from sessionstore_server.services.session import stored_summary
+from sessionstore_server.services.turns import ATTEMPTS, overtaken
 from sessionstore_server.services.writes import commit, past_answer
 
 _DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUN_PREFIX)
 _LOGS = {keys.MESSAGES: LENGTH_ONLY, keys.SUBAGENT_TASKS: LogRange()}
-_ATTEMPTS = 100
 
 
 class HistoryService:
@@ -57,7 +57,7 @@ class HistoryService:
 
     async def _fork(self, key: Key, origin: Key, request: pb.ForkSessionRequest) -> pb.ForkSessionResponse:
         revision = request.revision if request.HasField("revision") else None
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             view = await self._backend.read(origin, _DOCUMENTS, _LOGS, revision)
             if view is None or keys.SESSION not in view.documents:
                 problem = f"no session {request.session_id!r} is stored there: save it first"
@@ -68,8 +68,7 @@ class HistoryService:
             except RevisionNotKeptError:
                 if revision is not None:
                     raise
-        problem = "other calls changed it as fast as it was read"
-        raise StorageError(location=f"what is stored under {origin.id!r}", problem=problem)
+        raise overtaken(origin)
 
 
 def _forked(view: View, origin: Key, new_id: str) -> Change:

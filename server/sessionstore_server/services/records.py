@@ -18,6 +18,7 @@ from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import SUBAGENT_TASKS, VERIFICATION, session_key
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.turns import Turns
 
 
 class RecordService:
@@ -27,9 +28,16 @@ class RecordService:
     """
 
     def __init__(
-        self, backend: Backend, log: str, codec: AnyCodec, field: str, save: Method[Any, Any], load: Method[Any, Any]
+        self,
+        backend: Backend,
+        turns: Turns,
+        log: str,
+        codec: AnyCodec,
+        field: str,
+        save: Method[Any, Any],
+        load: Method[Any, Any],
     ) -> None:
-        self._backend, self._log, self._codec, self._field = backend, log, codec, field
+        self._backend, self._turns, self._log, self._codec, self._field = backend, turns, log, codec, field
         self._save, self._load = save, load
 
     def handlers(self) -> HandlerTable:
@@ -40,7 +48,8 @@ class RecordService:
         """Replace the records of a session."""
         key = session_key(caller, request.session_id)
         wanted = Wanted(logs={self._log: checked_all(self._codec, self._field, getattr(request, self._field))})
-        response: Message = await commit_wanted(self._backend, key, wanted, request, self._save.response)
+        async with self._turns.of(key):
+            response: Message = await commit_wanted(self._backend, key, wanted, request, self._save.response)
         return response
 
     async def load(self, request: Any, caller: Caller) -> bytes:  # noqa: ANN401 - the request of its method
@@ -53,10 +62,11 @@ class RecordService:
         return with_records(response, **{self._field: view.logs[self._log].records})
 
 
-def verification_service(backend: Backend) -> RecordService:
+def verification_service(backend: Backend, turns: Turns) -> RecordService:
     """Answer `sessionstore.v1.VerificationService`."""
     return RecordService(
         backend,
+        turns,
         VERIFICATION,
         VERIFICATION_REPORT,
         "verification_reports",
@@ -65,8 +75,8 @@ def verification_service(backend: Backend) -> RecordService:
     )
 
 
-def subagent_service(backend: Backend) -> RecordService:
+def subagent_service(backend: Backend, turns: Turns) -> RecordService:
     """Answer `sessionstore.v1.SubagentService`."""
     return RecordService(
-        backend, SUBAGENT_TASKS, SUBAGENT_TASK, "subagent_tasks", SAVE_SUBAGENT_TASKS, LOAD_SUBAGENT_TASKS
+        backend, turns, SUBAGENT_TASKS, SUBAGENT_TASK, "subagent_tasks", SAVE_SUBAGENT_TASKS, LOAD_SUBAGENT_TASKS
     )

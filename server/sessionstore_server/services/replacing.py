@@ -4,8 +4,6 @@ A service says what a key is to hold; what is stored already, and stays, is not 
 blobs is stored before the commit that refers to it.
 """
 
-import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -14,16 +12,13 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError, StorageError
+from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StaleBaseError
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, Summary, View
 from sessionstore_server.backends.checks import UNKNOWN_BLOBS_FIELD
+from sessionstore_server.services.turns import ATTEMPTS, overtaken, pause
 from sessionstore_server.services.writes import commit, expected_revision
 
 R = TypeVar("R", bound=Message)
-
-_ATTEMPTS = 100
-_PAUSE_SECONDS = 0.001
-_LONGEST_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ async def commit_drafted(
 
     Another call may write, shorten a log or take the last reference to a blob in between; then it is drafted again.
     """
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         drafted = await draft(attempt)
         await _store(backend, drafted.contents)
         try:
@@ -123,9 +118,8 @@ async def commit_drafted(
         except (RevisionConflictError, StaleBaseError, InvalidArgumentError) as error:
             if not _is_overtaken(error, drafted, request):
                 raise
-        await asyncio.sleep(random.uniform(0, min(attempt * _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
-    problem = "other calls changed it as fast as it was read"
-    raise StorageError(location=f"what is stored under {key.id!r}", problem=problem)
+        await pause(attempt)
+    raise overtaken(key)
 
 
 def _is_overtaken(error: Exception, drafted: Draft, request: Any) -> bool:  # noqa: ANN401 - any write

@@ -17,7 +17,7 @@ from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
 from sessionstore_server.backends.base import Backend, Key, LogRange, View
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.append_targets import RunTarget
-from sessionstore_server.services.appending import Appender, Turns, batches_in, first_step
+from sessionstore_server.services.appending import Appender, batches_in, first_step
 from sessionstore_server.services.checks import checked, checked_all
 from sessionstore_server.services.event_pages import read_run_page
 from sessionstore_server.services.following import follow_run
@@ -27,6 +27,7 @@ from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
 from sessionstore_server.services.retention import UNLIMITED, Retention
 from sessionstore_server.services.run_events import stored_events, stored_run
+from sessionstore_server.services.turns import Turns
 
 
 class RunService:
@@ -49,7 +50,8 @@ class RunService:
         """Replace the runs of a session."""
         key = session_key(caller, request.session_id)
         wanted = wanted_runs(request.run_records, self._retention)
-        return await commit_wanted(self._backend, key, wanted, request, pb.SaveRunRecordsResponse)
+        async with self._turns.of(key):
+            return await commit_wanted(self._backend, key, wanted, request, pb.SaveRunRecordsResponse)
 
     async def load_run_records(self, request: pb.LoadRunRecordsRequest, caller: Caller) -> bytes:
         """Return the runs of a session with all their events, in the order they were saved."""

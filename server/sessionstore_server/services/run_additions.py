@@ -29,6 +29,7 @@ def replaced_runs(
 ) -> Addition:
     """Replace the run of each id, or add it to the end; those of `run_events` that belong to them go on with these."""
     wanted = replace(wanted_runs(_continued(run_records, run_events), retention), below=None)
+    replaced_ids = {record.snapshot.id for record in run_records}
     sent_ids = storage_pb2.StoredRuns.FromString(wanted.documents[keys.RUNS]).run_ids
     # The events stand in the log from its beginning again.
     extents = Change(documents=dict.fromkeys(map(keys.run_extent, sent_ids)))
@@ -36,6 +37,7 @@ def replaced_runs(
     async def draft(view: View) -> Draft:
         ids = dict.fromkeys((*stored_run_ids(view), *sent_ids))
         surplus = retention.surplus_runs(_creation_times({**view.documents, **wanted.documents}, ids))
+        _check_kept(run_events, surplus - replaced_ids)
         index = storage_pb2.StoredRuns(run_ids=[run_id for run_id in ids if run_id not in surplus])
         documents = {**wanted.documents, keys.RUNS: index.SerializeToString()}
         change = replace(wanted, documents=documents).difference(view)
@@ -71,6 +73,13 @@ def check_run_events(run_events: Sequence[pb.RunEvents]) -> None:
             raise InvalidArgumentError(field=f"run_events[{position}].run_id", problem=problem)
         seen.add(sent.run_id)
         checked_all(RUN_EVENT, f"run_events[{position}].events", sent.events)
+
+
+def _check_kept(run_events: Sequence[pb.RunEvents], dropped_ids: set[str]) -> None:
+    for position, sent in enumerate(run_events):
+        if sent.run_id in dropped_ids:
+            problem = "the runs of the commit push this one out, since so many are not kept: leave its events out"
+            raise InvalidArgumentError(field=f"run_events[{position}].run_id", problem=problem)
 
 
 def _continued(run_records: Sequence[run_pb2.RunRecord], run_events: Sequence[pb.RunEvents]) -> list[run_pb2.RunRecord]:

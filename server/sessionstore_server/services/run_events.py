@@ -12,6 +12,7 @@ from sessionstore.errors import InvalidArgumentError, RevisionNotKeptError
 from sessionstore.v1 import run_pb2 as pb
 from sessionstore.v1.storage_pb2 import StoredRunExtent
 from sessionstore_server.backends.base import Backend, Change, Key, Splice, View
+from sessionstore_server.services.checks import MAX_COUNT
 from sessionstore_server.services.keys import run_events, run_extent, run_record
 from sessionstore_server.services.log_reader import LogReader, open_log
 from sessionstore_server.services.retention import UNLIMITED, Retention, event_json_bytes
@@ -43,6 +44,9 @@ def check_sequences(field: str, events: Sequence[pb.RunEventRecord], next_sequen
     Errors: InvalidArgumentError that names the event; they begin at `first` of the list `field`.
     """
     for number, event in enumerate(events):
+        if next_sequence + number >= MAX_COUNT:
+            problem = f"cannot be any: the run has its {MAX_COUNT} events, or more"
+            raise InvalidArgumentError(field=f"{field}[{first + number}].sequence", problem=problem)
         if event.sequence != next_sequence + number:
             problem = f"must be {next_sequence + number}, since sequences go on without gaps, not {event.sequence}"
             raise InvalidArgumentError(field=f"{field}[{first + number}].sequence", problem=problem)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.model import SessionSummary
 from sessionstore.store.selection import attributes
 from sessionstore.v1 import message_pb2
@@ -10,12 +11,13 @@ from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import DELETE_SESSION, LOAD_SESSION, SAVE_SESSION, SESSION_EXISTS
 from sessionstore.wire.records import MESSAGE, SESSION, SESSION_SUMMARY
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, Summary, View
-from sessionstore_server.services.checks import checked_all, parsed
+from sessionstore_server.services.checks import MAX_COUNT, checked_all, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import MESSAGES, SNAPSHOT, session_key
 from sessionstore_server.services.keys import SESSION as SESSION_DOCUMENT
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.turns import Turns
 from sessionstore_server.services.writes import commit, delete
 
 _NEVER = -1
@@ -25,8 +27,8 @@ _NEVER = -1
 class SessionService:
     """Answers `sessionstore.v1.SessionService`."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, turns: Turns) -> None:
+        self._backend, self._turns = backend, turns
 
     def handlers(self) -> HandlerTable:
         """Return what answers which method."""
@@ -41,6 +43,10 @@ class SessionService:
         """Replace the session; its records stay."""
         key = session_key(caller, request.session.id, field="session.id")
         wanted = wanted_session(request.session, request.messages, request.base.message_count)
+        async with self._turns.of(key):
+            return await self._save(key, request, wanted)
+
+    async def _save(self, key: Key, request: pb.SaveSessionRequest, wanted: Wanted) -> pb.SaveSessionResponse:
         response = partial(pb.SaveSessionResponse, instance=self._backend.incarnation)
         if not request.HasField("base"):
             return await commit_wanted(self._backend, key, wanted, request, response)
@@ -71,7 +77,8 @@ class SessionService:
     async def delete_session(self, request: pb.DeleteSessionRequest, caller: Caller) -> pb.DeleteSessionResponse:
         """Remove the session and all its records."""
         key = session_key(caller, request.session_id)
-        return pb.DeleteSessionResponse(existed=await delete(self._backend, key, request))
+        async with self._turns.of(key):
+            return pb.DeleteSessionResponse(existed=await delete(self._backend, key, request))
 
     async def session_exists(self, request: pb.SessionExistsRequest, caller: Caller) -> pb.SessionExistsResponse:
         """Tell whether the session was saved, and whether as a whole snapshot."""
@@ -92,6 +99,9 @@ def wanted_session(session: pb.SessionData, messages: Sequence[message_pb2.Messa
 
     Errors: InvalidArgumentError that names the faulty field.
     """
+    if first_position > MAX_COUNT - len(messages):
+        problem = f"must leave room for the messages, since {MAX_COUNT} are the most"
+        raise InvalidArgumentError(field="base.message_count", problem=problem)
     summary = SessionSummary.of(parsed(SESSION, "session", session), first_position + len(messages))
     return Wanted(
         documents={SESSION_DOCUMENT: session.SerializeToString()},

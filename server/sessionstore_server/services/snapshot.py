@@ -22,6 +22,7 @@ from sessionstore_server.services.retention import UNLIMITED, Retention
 from sessionstore_server.services.run import stored_run_ids, wanted_runs
 from sessionstore_server.services.run_events import stored_events, stored_run
 from sessionstore_server.services.session import wanted_session
+from sessionstore_server.services.turns import Turns
 
 _LOGS = (keys.MESSAGES, keys.TRACES, keys.VERIFICATION, keys.SUBAGENT_TASKS, keys.RUN_PREFIX)
 _DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUNS, keys.RUN_PREFIX)
@@ -30,8 +31,8 @@ _DOCUMENTS = (keys.SESSION, keys.SNAPSHOT, keys.RUNS, keys.RUN_PREFIX)
 class SnapshotService:
     """Answers `sessionstore.v1.SnapshotService`."""
 
-    def __init__(self, backend: Backend, retention: Retention = UNLIMITED) -> None:
-        self._backend, self._retention = backend, retention
+    def __init__(self, backend: Backend, turns: Turns, retention: Retention = UNLIMITED) -> None:
+        self._backend, self._turns, self._retention = backend, turns, retention
 
     def handlers(self) -> HandlerTable:
         """Return what answers which method."""
@@ -47,9 +48,9 @@ class SnapshotService:
         header, session = received.complete()
         key = keys.session_key(caller, header.session_id, field="header.session_id")
         wanted = _wanted_snapshot(header, session, received.lists, self._retention)
-        return await commit_wanted(
-            self._backend, key, wanted, header, pb.SaveSnapshotResponse, digest=received.digest()
-        )
+        digest = received.digest()
+        async with self._turns.of(key):
+            return await commit_wanted(self._backend, key, wanted, header, pb.SaveSnapshotResponse, digest)
 
     async def load_snapshot(self, request: pb.LoadSnapshotRequest, caller: Caller) -> AsyncIterator[bytes]:
         """Send the parts of a snapshot; none when the session was never saved."""

@@ -16,13 +16,14 @@ from sessionstore.wire.methods import (
 from sessionstore.wire.records import TRACE_EVENT
 from sessionstore_server.backends.base import Backend
 from sessionstore_server.services.append_targets import TraceTarget
-from sessionstore_server.services.appending import Appender, Turns, batches_in, first_step
+from sessionstore_server.services.appending import Appender, batches_in, first_step
 from sessionstore_server.services.event_pages import read_trace_page
 from sessionstore_server.services.following import follow_traces
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import TRACES, session_key
 from sessionstore_server.services.records import RecordService
 from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.turns import Turns
 
 _FIELD = "trace_events"
 
@@ -31,8 +32,7 @@ class TraceService(RecordService):
     """Answers `sessionstore.v1.TraceService`."""
 
     def __init__(self, backend: Backend, turns: Turns) -> None:
-        super().__init__(backend, TRACES, TRACE_EVENT, _FIELD, SAVE_TRACE_EVENTS, LOAD_TRACE_EVENTS)
-        self._turns = turns
+        super().__init__(backend, turns, TRACES, TRACE_EVENT, _FIELD, SAVE_TRACE_EVENTS, LOAD_TRACE_EVENTS)
 
     @override
     def handlers(self) -> HandlerTable:

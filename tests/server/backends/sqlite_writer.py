@@ -4,6 +4,7 @@ sqlite_writer.py count PATH COMMITS   when told so, count up one document agains
 sqlite_writer.py endless PATH         commit without end, several keys at once; print each round that was acknowledged
 sqlite_writer.py opens PATH TIMES     when told so, open the store, write and close it, so many times
 sqlite_writer.py limited PATH         meet a limit on the size of files; print what was seen
+sqlite_writer.py unhealthy PATH       check the health at such a limit; print what it said
 """
 
 import asyncio
@@ -95,6 +96,19 @@ def wait_for_the_word() -> None:
     sys.stdin.readline()
 
 
+async def unhealthy(backend: Backend) -> None:
+    """Say what a check of health does when no file can have more than a few pages, and when it can again."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (32_000, resource.RLIM_INFINITY))
+    try:
+        await backend.check_health()
+        problem = None
+    except StorageError as error:
+        problem = error.problem
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await backend.check_health()
+    say(json.dumps([problem, await backend.sweep_blobs(0)]))
+
+
 def say(answer: object) -> None:
     sys.stdout.write(f"{answer}\n")
     sys.stdout.flush()
@@ -124,6 +138,8 @@ async def main(kind: str, path: str, number: str = "0") -> None:
                 await endless(backend)
             case "limited":
                 await limited(backend)
+            case "unhealthy":
+                await unhealthy(backend)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,16 @@ async def test_a_full_medium_changes_nothing(path: Path) -> None:
     assert revision == seen[0] + 1
 
 
+async def test_a_full_medium_is_not_healthy(path: Path) -> None:
+    """Also when there is room for the few pages of a small write."""
+    writer = await start("unhealthy", path)
+    output, errors = await writer.communicate()
+    assert errors == b""
+    assert json.loads(output) == ["disk I/O error", 0]
+    with closing(sqlite3.connect(path)) as rows:
+        assert rows.execute("SELECT count(*) FROM blobs").fetchone() == (0,)
+
+
 async def test_a_commit_waits_for_another_process(path: Path) -> None:
     backend = SqliteBackend(path)
     await backend.open()

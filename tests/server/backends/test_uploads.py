@@ -115,6 +115,23 @@ async def test_many_uploaders_share_an_upload(backend: Backend) -> None:
     assert await backend.upload_size(DIGEST) == 0
 
 
+async def test_finishing_while_others_do(backend: Backend) -> None:
+    """At any time there is the upload or the blob, so nobody takes the one that just ended for empty content."""
+    for number in range(4):
+        content = bytes([number]) * (3 * BLOB_PIECE_BYTES)
+        digest = sha256(content).hexdigest()
+        await upload(backend, content, BLOB_PIECE_BYTES, digest)
+        calls = [asyncio.create_task(backend.finish_upload(digest))]
+        while not calls[0].done():
+            await asyncio.sleep(0)
+            if await backend.upload_size(digest) == 0:
+                assert await backend.missing_blobs([digest]) == set()
+            calls.append(asyncio.create_task(backend.finish_upload(digest)))
+        await asyncio.gather(*calls, put(backend, content))
+        assert await backend.upload_size(digest) == 0
+        assert await get(backend, digest) == content
+
+
 async def test_uploads_never_mix(backend: Backend) -> None:
     contents = [CONTENT + b"%d" % number for number in range(4)]
     digests = [sha256(content).hexdigest() for content in contents]

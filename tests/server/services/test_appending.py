@@ -7,17 +7,18 @@ import pytest
 
 from sessionstore.errors import InvalidArgumentError, RequestIdReusedError, StoreUnavailableError
 from sessionstore.model import TraceEvent
+from sessionstore.testing import samples
 from sessionstore.testing.appends import numbered_traces, saved_run
-from sessionstore.v1 import run_pb2, trace_pb2
+from sessionstore.v1 import run_pb2, session_pb2, trace_pb2
 from sessionstore.v1.append_pb2 import AppendStart
-from sessionstore.wire.methods import APPEND_RUN_EVENTS, APPEND_TRACE_EVENTS, SAVE_TRACE_EVENTS
-from sessionstore.wire.records import TRACE_EVENT
+from sessionstore.wire.methods import APPEND_RUN_EVENTS, APPEND_TRACE_EVENTS, SAVE_SESSION, SAVE_TRACE_EVENTS
+from sessionstore.wire.records import SESSION, TRACE_EVENT
 from sessionstore_server.backends.base import REQUESTS_KEPT, Change, Commit, Key
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services import intake
 from sessionstore_server.services.appending import MARKS_KEPT
 from sessionstore_server.services.assembly import services_over
-from sessionstore_server.services.handlers import Caller
+from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import APPEND_PREFIX, SESSIONS
 from sessionstore_server.stores import LocalSessionStore
 
@@ -32,8 +33,10 @@ class HeldBackend(MemoryBackend):
         self.is_free = asyncio.Event()
         self.is_free.set()
         self.is_held = asyncio.Event()
+        self.commits = 0
 
     async def commit(self, key: Key, change: Change, expected_revision: int | None = None) -> Commit:
+        self.commits += 1
         if not self.is_free.is_set():
             self.is_held.set()
             await self.is_free.wait()
@@ -51,11 +54,18 @@ async def backend() -> AsyncIterator[HeldBackend]:
 class Call:
     """One call that appends trace events, on a server of its own over a backend."""
 
-    def __init__(self, backend: MemoryBackend, stream_id: str = "stream", position: int = 0) -> None:
+    def __init__(
+        self,
+        backend: MemoryBackend,
+        stream_id: str = "stream",
+        position: int = 0,
+        handlers: HandlerTable | None = None,
+        **start: int,
+    ) -> None:
         self._requests: asyncio.Queue[trace_pb2.AppendTraceEventsRequest | None] = asyncio.Queue()
-        self._answers = services_over(backend).handlers[APPEND_TRACE_EVENTS](self._sent(), Caller())
-        start = AppendStart(session_id="a", stream_id=stream_id, position=position)
-        self._requests.put_nowait(trace_pb2.AppendTraceEventsRequest(start=start))
+        self._answers = (handlers or services_over(backend).handlers)[APPEND_TRACE_EVENTS](self._sent(), Caller())
+        opening = AppendStart(session_id="a", stream_id=stream_id, position=position, **start)
+        self._requests.put_nowait(trace_pb2.AppendTraceEventsRequest(start=opening))
 
     def send(self, position: int, events: Iterable[TraceEvent]) -> None:
         self._requests.put_nowait(batch(position, events))
@@ -166,6 +176,68 @@ async def test_marks_are_few(backend) -> None:
     assert await Call(backend, stream_id=f"stream {MARKS_KEPT + 4}").told() == 2
     assert await Call(backend, stream_id="stream 5").told() == 2
     assert await Call(backend, stream_id="stream 4").told() == 0
+
+
+async def test_a_stream_that_may_be_forgotten_is_refused(backend) -> None:
+    """Else what is in already would be stored twice; one that began after all marks were made cannot be forgotten."""
+    for number in range(MARKS_KEPT + 1):
+        call = Call(backend, stream_id=f"stream {number}")
+        assert await call.told() == 0
+        call.send(0, numbered_traces(1))
+        assert await call.told() == 1
+    with pytest.raises(InvalidArgumentError) as caught:
+        await Call(backend, stream_id="stream 0", opened_revision=0).told()
+    assert caught.value.field == "start.stream_id"
+    assert await Call(backend, stream_id="stream 1", opened_revision=1).told() == 1
+    assert await Call(backend, stream_id="late", opened_revision=MARKS_KEPT + 1).told() == 0
+    await backend.delete(KEY)
+    assert await Call(backend, stream_id="stream 1", opened_revision=1).told() == 0
+
+
+async def test_traces_are_appended_whatever_else_is_saved_meanwhile(backend) -> None:
+    """Another server saves the session between all that a stream reads and its commit."""
+    call = Call(backend)
+    assert await call.told() == 0
+    backend.is_free.clear()
+    call.send(0, numbered_traces(3))
+    answer = asyncio.create_task(call.told())
+    await backend.is_held.wait()
+    for _ in range(3):
+        await MemoryBackend.commit(backend, KEY, Change(documents={"other": b""}))
+    backend.is_free.set()
+    assert await answer == 3
+    assert backend.commits == 1
+    assert await stored(backend) == numbered_traces(3)
+
+
+async def test_positions_end_before_numbers_do(backend) -> None:
+    last = 2**64 - 1
+    call = Call(backend, position=last)
+    assert await call.told() == last
+    call.send(last, numbered_traces(1))
+    with pytest.raises(InvalidArgumentError) as caught:
+        await call.told()
+    assert caught.value.field == "batch.position"
+
+
+async def test_a_save_waits_for_the_turn_of_a_stream(backend) -> None:
+    """On one server, so that nobody who depends on what was read is overtaken."""
+    session = samples.session("a")
+    handlers = services_over(backend).handlers
+    call = Call(backend, handlers=handlers)
+    assert await call.told() == 0
+    backend.is_free.clear()
+    call.send(0, numbered_traces(1))
+    answer = asyncio.create_task(call.told())
+    await backend.is_held.wait()
+    request = session_pb2.SaveSessionRequest(session=SESSION.to_proto(session))
+    save = asyncio.ensure_future(handlers[SAVE_SESSION](request, Caller()))
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    assert backend.commits == 1
+    backend.is_free.set()
+    assert await answer == 1
+    assert (await save).revision == 2
 
 
 async def test_a_stream_without_an_id_leaves_no_mark(backend) -> None:

@@ -1,12 +1,15 @@
 """Content as it comes in from any client: resumed, doubled, or not what it should be."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
 import pytest
 
+from sessionstore.adapter import ServiceAdapter
 from sessionstore.errors import InvalidArgumentError
+from sessionstore.transport import A, Method, Q
 from sessionstore.v1 import artifact_pb2 as pb
 from sessionstore.wire.methods import FIND_MISSING_BLOBS, READ_BLOB, WRITE_BLOB
 from sessionstore_server.backends.memory import MemoryBackend
@@ -32,6 +35,32 @@ async def requests(
     yield pb.WriteBlobRequest(sha256=DIGEST, offset=start, size=size, piece=content[start : min(start + step, stop)])
     for first in range(start + step, stop, step):
         yield pb.WriteBlobRequest(piece=content[first : min(first + step, stop)])
+
+
+class AskedTwice(LocalTransport):
+    """Answers two times how much was received: before an upload, and before the one that starts anew."""
+
+    times = 0
+
+    async def unary(self, method: Method[Q, A], request: Q) -> A:
+        self.times += 1
+        assert self.times <= 2
+        return await super().unary(method, request)
+
+
+class Spoiled(AskedTwice):
+    """Whenever a client asks, somebody else has just uploaded other content."""
+
+    async def unary(self, method: Method[Q, A], request: Q) -> A:
+        with pytest.raises(InvalidArgumentError):
+            await self.upload(WRITE_BLOB, requests(0, 5000, CONTENT[::-1]))
+        return await super().unary(method, request)
+
+
+async def upload_too_much(transport: LocalTransport) -> None:
+    """Break off an upload that has more bytes than the content."""
+    with pytest.raises(InvalidArgumentError):
+        await transport.upload(WRITE_BLOB, requests(0, SIZE + 500, bytes(2 * SIZE), 2 * SIZE))
 
 
 async def received(transport: LocalTransport) -> int | None:
@@ -79,6 +108,29 @@ async def test_wrong_content_is_refused_and_forgotten(transport: LocalTransport)
     assert await received(transport) == 0
     await transport.upload(WRITE_BLOB, requests())
     assert await read(transport) == CONTENT
+
+
+async def test_an_upload_longer_than_the_content_starts_anew(transport: LocalTransport) -> None:
+    await upload_too_much(transport)
+    assert await received(transport) == SIZE + 500
+    await transport.upload(WRITE_BLOB, requests())
+    assert await read(transport) == CONTENT
+
+
+async def test_a_client_gets_past_an_upload_longer_than_the_content() -> None:
+    transport = AskedTwice(services_over(MemoryBackend()))
+    await upload_too_much(transport)
+    await ServiceAdapter(transport).write_blob(io.BytesIO(CONTENT))
+    assert await read(transport) == CONTENT
+    await transport.aclose()
+
+
+async def test_a_client_starts_anew_once() -> None:
+    transport = Spoiled(services_over(MemoryBackend()))
+    with pytest.raises(InvalidArgumentError, match="sha256"):
+        await ServiceAdapter(transport).write_blob(io.BytesIO(CONTENT))
+    assert transport.times == 2
+    await transport.aclose()
 
 
 async def test_content_larger_than_said_is_refused(transport: LocalTransport) -> None:

@@ -7,12 +7,17 @@ from contextlib import AsyncExitStack
 import pytest
 
 from sessionstore import FileSessionStore, Message, SessionData, SessionStore, SqliteSessionStore
-from sessionstore.errors import RevisionConflictError, StorageError
+from sessionstore.errors import InvalidArgumentError, RevisionConflictError, StorageError
 from sessionstore.model import ArtifactStore, RunRecord, ToolArtifact
 from sessionstore.store import SessionChange
 from sessionstore.testing import assert_same, samples
 from sessionstore.testing.run_records import text_events
+from sessionstore.v1.session_pb2 import HeldMessages, SaveSessionRequest
+from sessionstore.wire.methods import SAVE_SESSION
+from sessionstore.wire.records import MESSAGE, SESSION
 from sessionstore_server.backends.memory import MemoryBackend
+from sessionstore_server.services.assembly import services_over
+from sessionstore_server.services.handlers import Caller
 from sessionstore_server.services.retention import Retention
 from sessionstore_server.stores import LocalSessionStore, MemorySessionStore
 
@@ -47,13 +52,20 @@ async def store(backend: InterruptedBackend) -> AsyncIterator[SessionStore]:
         yield store
 
 
-async def test_an_overtaken_commit_is_made_on_what_is_there_then(backend, store):
+@pytest.fixture
+async def other(backend: InterruptedBackend) -> AsyncIterator[SessionStore]:
+    """Another server over the same data, to which the turns of the first one mean nothing."""
+    async with LocalSessionStore(backend) as other:
+        yield other
+
+
+async def test_an_overtaken_commit_is_made_on_what_is_there_then(backend, store, other):
     session = SessionData(id="a", messages=[Message.user("0")])
     await store.save(session)
 
     async def grow() -> None:
         session.messages.append(Message.user("other"))
-        await store.save(session)
+        await other.save(session)
 
     backend.interrupts = [grow] * 5
     await store.commit("a", SessionChange(messages=[Message.user("mine")]))
@@ -84,17 +96,17 @@ async def commit_ten(store: SessionStore, writer: int) -> None:
         await store.commit("a", SessionChange(messages=[Message.user(text)], subagent_tasks=[named]))
 
 
-async def test_a_commit_on_condition_is_not_made_on_anything_else(backend, store):
+async def test_a_commit_on_condition_is_not_made_on_anything_else(backend, store, other):
     await store.save(SessionData(id="a"))
-    backend.interrupts = [lambda: store.save_trace_events("a", [])]
+    backend.interrupts = [lambda: other.save_trace_events("a", [])]
     with pytest.raises(RevisionConflictError) as caught:
         await store.commit("a", SessionChange(messages=[Message.user("mine")]), expected_revision=1)
     assert caught.value == RevisionConflictError("a", 1, 2)
 
 
-async def test_a_commit_that_is_always_overtaken_ends(backend, store):
+async def test_a_commit_that_is_always_overtaken_ends(backend, store, other):
     await store.save(SessionData(id="a"))
-    backend.interrupts = [lambda: store.save_trace_events("a", [])] * 1_000
+    backend.interrupts = [lambda: other.save_trace_events("a", [])] * 1_000
     with pytest.raises(StorageError):
         await store.commit("a", SessionChange(messages=[Message.user("mine")]))
     backend.interrupts = []
@@ -131,6 +143,39 @@ async def test_caps_hold_for_commits():
         assert await lengths(store) == {"second": (3, 5), "third": (3, 4)}
         await store.commit("a", SessionChange(run_records=[run("old", 0, 1)]))
         assert await lengths(store) == {"second": (3, 5), "third": (3, 4)}
+
+
+async def test_events_of_a_run_that_the_same_commit_pushes_out_are_refused():
+    async with MemorySessionStore(retention=Retention(max_runs=2)) as store:
+        await store.commit("a", SessionChange(run_records=[run("old", 1, 1), run("middle", 2, 1)]))
+        change = SessionChange(run_records=[run("new", 3, 1)], run_events={"old": text_events(1, start=1)})
+        with pytest.raises(InvalidArgumentError) as caught:
+            await store.commit("a", change)
+        assert caught.value.field == "run_events[0].run_id"
+        assert await lengths(store) == {"old": (1, 1), "middle": (1, 1)}
+
+
+async def test_messages_end_before_numbers_do(backend, store):
+    await store.save(SessionData(id="a"))
+    base = HeldMessages(revision=1, message_count=2**64 - 1)
+    session = SESSION.to_proto(SessionData(id="a"))
+    request = SaveSessionRequest(session=session, messages=[MESSAGE.to_proto(Message.user("0"))], base=base)
+    with pytest.raises(InvalidArgumentError) as caught:
+        await services_over(backend).handlers[SAVE_SESSION](request, Caller())
+    assert caught.value.field == "base.message_count"
+
+
+async def test_sequences_end_before_numbers_do():
+    async with MemorySessionStore() as store:
+        last = 2**64 - 1
+        begun = run("full", 1, 0)
+        full = RunRecord(snapshot=begun.snapshot.model_copy(update={"event_count": last}), events=())
+        await store.save_run_records("a", [full])
+        for run_records in ([], [full]):
+            change = SessionChange(run_records=run_records, run_events={"full": text_events(1, start=last)})
+            with pytest.raises(InvalidArgumentError) as caught:
+                await store.commit("a", change)
+            assert caught.value.field == "run_events[0].events[0].sequence"
 
 
 def run(run_id: str, created_at_ms: int, count: int) -> RunRecord:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -51,7 +51,7 @@ class Uploads:
 
     def finish(self, digest: str) -> None:
         """See `Backend.finish_upload`."""
-        with self._upload(digest) as upload, self._taken(digest):
+        with self._upload(digest) as upload, self._removed(digest):
             if not self._blobs.renew(digest):
                 self._blobs.keep(upload, _CONTENT, digest, _digest(upload))
 
@@ -62,31 +62,28 @@ class Uploads:
             for digest in filter(checks.is_digest, uploads.names()):
                 with self._upload(digest) as upload:
                     if _extended_at(upload) <= latest:
-                        with self._taken(digest):
-                            pass
+                        self._remove(digest)
 
     @contextmanager
     def _upload(self, digest: str) -> Iterator[Folder]:
         """Open the folder of an upload, created if it is missing, alone among all who do."""
-        with self._area.make() as uploads:
-            while True:
-                with uploads.make_folder(digest, durable=False) as upload:
-                    upload.lock()
-                    # Whoever held the lock may have finished the upload.
-                    if uploads.holds(upload):
-                        yield upload
-                        return
+        with self._area.make() as uploads, _opened_alone(uploads, digest) as upload:
+            _forget_kept(upload)
+            yield upload
 
     @contextmanager
-    def _taken(self, digest: str) -> Iterator[None]:
-        """Take an upload out of sight, so that nobody adds to what becomes a blob, and remove it at the end."""
-        name = token()
-        with self._area.open() as uploads:
-            uploads.rename(digest, self._scratch.folder(), name)
+    def _removed(self, digest: str) -> Iterator[None]:
+        """Remove an upload at the end: until then everybody sees it, and from then on the blob that it became."""
         try:
             yield
         finally:
-            self._scratch.discard(name)
+            self._remove(digest)
+
+    def _remove(self, digest: str) -> None:
+        name = token()
+        with self._area.open() as uploads:
+            uploads.rename(digest, self._scratch.folder(), name)
+        self._scratch.discard(name)
 
 
 class Upload:
@@ -128,6 +125,17 @@ class Upload:
             self.folder.remove(self.name)
 
 
+def _opened_alone(uploads: Folder, digest: str) -> Folder:
+    while True:
+        # Whoever holds the lock may finish the upload, and may have done so before the folder is opened here.
+        with suppress(FileNotFoundError), ExitStack() as opened:
+            upload = opened.enter_context(uploads.make_folder(digest, durable=False))
+            upload.lock()
+            if uploads.holds(upload):
+                opened.pop_all()
+                return upload
+
+
 def _digest(upload: Folder) -> str:
     with upload.file(_CONTENT, os.O_RDWR | os.O_CREAT) as descriptor:
         hashed, position = hashlib.sha256(), 0
@@ -135,6 +143,13 @@ def _digest(upload: Folder) -> str:
             hashed.update(piece)
             position += len(piece)
         return hashed.hexdigest()
+
+
+def _forget_kept(upload: Folder) -> None:
+    """Drop content that is a blob by now, as a kill in `finish` leaves it: what is added would damage the blob."""
+    with suppress(FileNotFoundError):
+        if upload.stat(_CONTENT).st_nlink > 1:
+            upload.remove(_CONTENT)
 
 
 def _extended_at(upload: Folder) -> float:

@@ -1,10 +1,12 @@
 """Blobs in chunks, and uploads that become blobs. No more than a chunk or two is in memory at a time."""
 
 import hashlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from uuid import UUID, uuid4
 
-from sessionstore.errors import DataCorruptionError, InvalidArgumentError
+import asyncpg
+
+from sessionstore.errors import DataCorruptionError, InvalidArgumentError, StorageError
 from sessionstore_server.backends.base import BLOB_PIECE_BYTES
 from sessionstore_server.backends.postgres.database import Database
 
@@ -31,7 +33,10 @@ class Blobs:
             hashed.update(chunk)
             await self._database.fetch("extend_put", content_id, size, chunk)
             size += len(chunk)
-        await self._finish(digest, content_id, size, hashed.hexdigest())
+        is_finished = await self._finish(digest, content_id, size, hashed.hexdigest())
+        _check_digest(digest, hashed.hexdigest())
+        if not is_finished and await self.size(digest) is None:
+            raise StorageError(f"blob {digest}", "what was put of it was swept before its end: put the blob again")
 
     async def extend_upload(self, digest: str, offset: int, piece: bytes) -> int:
         """Add a piece to an upload, see `Backend.extend_upload`."""
@@ -49,18 +54,12 @@ class Blobs:
 
     async def finish_upload(self, digest: str) -> None:
         """Make a blob of an upload, see `Backend.finish_upload`."""
-        if await self.size(digest) is not None:
-            await self._database.fetch("drop_upload_of", digest)
-            return
-        rows = await self._database.fetch("upload", digest)
-        if not rows:
-            await self._put_small(digest, b"")
-            return
-        content_id, size = rows[0]["content_id"], rows[0]["size"]
-        hashed = hashlib.sha256()
-        async for chunk in self._content(content_id, 0, size):
-            hashed.update(chunk)
-        await self._finish(digest, content_id, size, hashed.hexdigest())
+        is_finished = False
+        # Others may finish it or extend it while it is read, and the blob may come or go.
+        while not is_finished:
+            # Before the blob: an upload that is not here then was finished by somebody, or never began.
+            rows = await self._database.fetch("upload", digest)
+            is_finished = await self._renewed(digest) or await self._finished(digest, rows)
 
     async def content(self, digest: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
         """Stream a part of a blob, see `Backend.get_blob`."""
@@ -102,15 +101,34 @@ class Blobs:
             start += len(piece)
             yield piece
 
+    async def _renewed(self, digest: str) -> bool:
+        """Let a blob count as put just now, and drop its upload; return False when it is not stored."""
+        if not await self._database.fetch("renew_blob", digest):
+            return False
+        await self._database.fetch("drop_upload_of", digest)
+        return True
+
+    async def _finished(self, digest: str, uploads: Sequence[asyncpg.Record]) -> bool:
+        """Make a blob of the upload, or of nothing; return False if it has to be tried again."""
+        if not uploads:
+            await self._put_small(digest, b"")
+            return True
+        content_id, size = uploads[0]["content_id"], uploads[0]["size"]
+        hashed = hashlib.sha256()
+        async for chunk in self._content(content_id, 0, size):
+            hashed.update(chunk)
+        return await self._finish(digest, content_id, size, hashed.hexdigest())
+
     async def _put_small(self, digest: str, content: bytes) -> None:
         _check_digest(digest, hashlib.sha256(content).hexdigest())
         await self._database.fetch("put_small_blob", digest, uuid4(), len(content), content)
 
-    async def _finish(self, digest: str, content_id: UUID, size: int, actual: str) -> None:
-        if actual != digest:
-            await self._database.fetch("drop_upload", content_id)
+    async def _finish(self, digest: str, content_id: UUID, size: int, actual: str) -> bool:
+        """Make a blob of an upload, or drop it for its digest; return False if it changed or went meanwhile."""
+        if actual != digest and not await self._database.fetch("drop_upload", content_id):
+            return False
         _check_digest(digest, actual)
-        await self._database.fetch("finish_upload", content_id, digest, size)
+        return bool(await self._database.fetch("finish_upload", content_id, digest, size))
 
 
 def _check_digest(digest: str, actual: str) -> None:

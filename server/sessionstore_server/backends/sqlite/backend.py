@@ -198,7 +198,8 @@ class SqliteBackend(Backend):
 
     @override
     async def check_health(self) -> None:
-        await self._write(database.touch)
+        upload = await self._write(blobs.probe)
+        await self._write(partial(blobs.discard, blob_id=upload))
 
     def _check_open(self) -> _Opened:
         if self._opened is None:

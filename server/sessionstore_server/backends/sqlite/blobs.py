@@ -21,6 +21,9 @@ _DROP_UNUSED = f"DELETE FROM blobs WHERE blob_id = :blob_id AND {_IS_UNUSED}"  #
 
 _HOWEVER_YOUNG = (1 << 63) - 1
 
+_PROBE_BYTES = 64 << 10
+"""Of what a check of health writes: a page or two may find room on a full disk."""
+
 
 class Stored(NamedTuple):
     """A blob, or what is here of an upload; there is no blob 0."""
@@ -77,6 +80,13 @@ def start_upload(connection: Connection, digest: str | None = None) -> int:
         "INSERT INTO blobs (is_upload, digest, size, touched_at) VALUES (1, ?, 0, ?)", [digest, times.now()]
     )
     return cursor.lastrowid or 0
+
+
+def probe(connection: Connection) -> int:
+    """Write an upload that takes room as a commit does, for `discard`; return its id."""
+    blob_id = start_upload(connection)
+    extend(connection, blob_id, 0, bytes(_PROBE_BYTES))
+    return blob_id
 
 
 def extend(connection: Connection, blob_id: int, offset: int, content: bytes) -> None:

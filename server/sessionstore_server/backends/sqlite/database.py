@@ -103,11 +103,6 @@ def renew_incarnation(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('incarnation', ?)", [value])
 
 
-def touch(connection: sqlite3.Connection) -> None:
-    """Write something that differs each time."""
-    connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('touched', ?)", [time.time_ns()])
-
-
 def begin(connection: sqlite3.Connection) -> None:
     """Begin a transaction that writes, once no other process does."""
     patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
