@@ -16,7 +16,7 @@ import pytest
 NAMED_SERVER = "SESSIONSTORE_TEST_POSTGRES_URL"
 """What may name the server to test with, as a URL of a user who may make databases."""
 
-# The commands of PostgreSQL run as another user, which takes a fork; while gRPC is at work, its handlers crash the child.
+# Commands of PostgreSQL run as another user, which takes a fork; while gRPC is at work, its handlers crash the child.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 

@@ -292,16 +292,13 @@ async def test_an_upload_that_outlived_its_end(tmp_path: Path) -> None:
     """A kill left the upload beside the blob, as two names of one file: nothing is added to the blob."""
     root, name = tmp_path / "root", digest(NEW_BLOB)
     async with opened(root) as backend:
-        await backend.extend_upload(name, 0, b"upload")
         await backend.put_blob(name, pieces(NEW_BLOB))
-        left = root / ".uploads" / name / "content"
-        left.unlink()
+        left = root / ".uploads" / name / "whole"
+        left.parent.mkdir(parents=True)
         left.hardlink_to(root / "blobs" / name[:2] / name)
         assert await backend.extend_upload(name, len(NEW_BLOB), b"more") == 0
         assert await backend.extend_upload(name, 0, b"new") == 3
         assert b"".join([piece async for piece in backend.get_blob(name)]) == NEW_BLOB
-        left.unlink()
-        left.hardlink_to(root / "blobs" / name[:2] / name)
         assert await backend.sweep_blobs(0) == 1
 
 

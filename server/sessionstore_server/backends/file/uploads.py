@@ -22,6 +22,8 @@ from sessionstore_server.backends.file.scratch import Scratch, token
 
 _UPLOADS = ".uploads"
 _CONTENT = "content"
+_WHOLE = "whole"
+"""The content while it becomes a blob. If that breaks off, the upload starts anew."""
 
 
 class Uploads:
@@ -45,7 +47,7 @@ class Uploads:
         """See `Backend.upload_size`."""
         try:
             with self._area.open() as uploads, uploads.folder(digest) as upload:
-                return upload.stat(_CONTENT).st_size
+                return upload.stat(_CONTENT if upload.has(_CONTENT) else _WHOLE).st_size
         except FileNotFoundError:
             return 0
 
@@ -53,7 +55,10 @@ class Uploads:
         """See `Backend.finish_upload`."""
         with self._upload(digest) as upload, self._removed(digest):
             if not self._blobs.renew(digest):
-                self._blobs.keep(upload, _CONTENT, digest, _digest(upload))
+                actual = _digest(upload)
+                # Whatever fails from here on, nobody adds to what may be a blob, or trusts what may not be synced.
+                upload.rename(_CONTENT, upload, _WHOLE)
+                self._blobs.keep(upload, _WHOLE, digest, actual)
 
     def sweep(self, min_age_seconds: float) -> None:
         """Remove the uploads that were not extended for so long."""
@@ -68,7 +73,6 @@ class Uploads:
     def _upload(self, digest: str) -> Iterator[Folder]:
         """Open the folder of an upload, created if it is missing, alone among all who do."""
         with self._area.make() as uploads, _opened_alone(uploads, digest) as upload:
-            _forget_kept(upload)
             yield upload
 
     @contextmanager
@@ -143,13 +147,6 @@ def _digest(upload: Folder) -> str:
             hashed.update(piece)
             position += len(piece)
         return hashed.hexdigest()
-
-
-def _forget_kept(upload: Folder) -> None:
-    """Drop content that is a blob by now, as a kill in `finish` leaves it: what is added would damage the blob."""
-    with suppress(FileNotFoundError):
-        if upload.stat(_CONTENT).st_nlink > 1:
-            upload.remove(_CONTENT)
 
 
 def _extended_at(upload: Folder) -> float:
