@@ -47,7 +47,9 @@ class Uploads:
         """See `Backend.upload_size`."""
         try:
             with self._area.open() as uploads, uploads.folder(digest) as upload:
-                return upload.stat(_CONTENT if upload.has(_CONTENT) else _WHOLE).st_size
+                with suppress(FileNotFoundError):
+                    return upload.stat(_CONTENT).st_size
+                return upload.stat(_WHOLE).st_size
         except FileNotFoundError:
             return 0
 
