@@ -3,22 +3,21 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import grpc
-import structlog
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from sessionstore.channel import ANSWER_LIMIT_KEY, MAX_MESSAGE_BYTES
-from sessionstore.errors import InternalError, InvalidArgumentError, StoreUnavailableError
+from sessionstore.errors import StoreUnavailableError
 from sessionstore.transport import Kind, Method
 from sessionstore.wire.methods import MULTIPLEX
-from sessionstore.wire.status import DETAILS_KEY, has_status, to_status
+from sessionstore.wire.status import DETAILS_KEY
 from sessionstore.wire.transfer import check_size
-from sessionstore_server.services.handlers import Caller, Handler, Services
+from sessionstore_server.services.failures import status_of
+from sessionstore_server.services.handlers import Caller, Handler, Services, parsed_request
 
-_log = structlog.stdlib.get_logger(__name__)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 AnyMethod = Method[Any, Any]
@@ -41,31 +40,9 @@ def generic_handlers(services: Services, draining: asyncio.Event) -> Iterable[gr
 
 
 def _drained(method: AnyMethod, handler: Handler, draining: asyncio.Event) -> Handler:
-    if not method.is_open_ended:
-        return handler
-    return _finishing(handler, draining) if method is MULTIPLEX else _ending(handler, draining)
-
-
-def _finishing(handler: Handler, draining: asyncio.Event) -> Handler:
-    async def answer(requests: AsyncGenerator[Any], caller: Caller) -> AsyncIterator[Message | bytes]:
-        async with aclosing(handler(_until(draining, requests), caller)) as responses:
-            async for response in responses:
-                yield response
-        if draining.is_set():
-            raise _is_draining()
-
-    return answer
-
-
-async def _until(draining: asyncio.Event, requests: AsyncGenerator[Any]) -> AsyncIterator[Any]:
-    drained: asyncio.Task[bool] = asyncio.create_task(draining.wait())
-    try:
-        while (request := await _next_before(drained, requests)) is not None:
-            yield request
-    except StoreUnavailableError:
-        return
-    finally:
-        drained.cancel()
+    if method is MULTIPLEX:
+        return lambda requests, caller: handler(requests, replace(caller, draining=draining))
+    return _ending(handler, draining) if method.is_open_ended else handler
 
 
 def _ending(handler: Handler, draining: asyncio.Event) -> Handler:
@@ -92,12 +69,8 @@ async def _next_before(drained: asyncio.Task[bool], responses: AsyncGenerator[An
             following.cancel()
             await asyncio.wait({following})
     if following.cancelled():
-        raise _is_draining()
+        raise StoreUnavailableError(target="the server", problem="it is draining; go on at another one, or later")
     return following.result()
-
-
-def _is_draining() -> StoreUnavailableError:
-    return StoreUnavailableError(target="the server", problem="it is draining; go on at another one, or later")
 
 
 async def _next(responses: AsyncGenerator[Any]) -> Any:  # noqa: ANN401
@@ -108,7 +81,7 @@ def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     async def respond(request: bytes, context: Context) -> Message | bytes:
         try:
             limit = _answer_limit(context)
-            return _checked(method, await handler(_parsed(method, request), Caller()), limit)
+            return _checked(method, await handler(parsed_request(method, request), Caller()), limit)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
 
@@ -136,7 +109,7 @@ async def _read_to_the_end(requests: AsyncIterable[bytes]) -> None:
 def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     async def respond(request: bytes, context: Context) -> AsyncIterator[Message | bytes]:
         try:
-            async for response in handler(_parsed(method, request), Caller()):
+            async for response in handler(parsed_request(method, request), Caller()):
                 yield _checked(method, response)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
@@ -169,15 +142,7 @@ _KINDS: dict[Kind, tuple[Callable[..., Any], Callable[[AnyMethod, Handler], Call
 async def _all_parsed(method: AnyMethod, requests: AsyncIterable[bytes]) -> AsyncIterator[Message]:
     # A generator expression would begin to read at once, also for a handler that never does; grpc.aio warns of that.
     async for request in requests:
-        yield _parsed(method, request)
-
-
-def _parsed(method: AnyMethod, request: bytes) -> Message:
-    try:
-        parsed: Message = method.request.FromString(request)
-    except DecodeError as error:
-        raise InvalidArgumentError(field=method.request.__name__, problem="is not a serialized message") from error
-    return parsed
+        yield parsed_request(method, request)
 
 
 def _checked(method: AnyMethod, response: Message | bytes, limit: int = MAX_MESSAGE_BYTES) -> Message | bytes:
@@ -200,9 +165,5 @@ def _serialize(response: Message | bytes) -> bytes:
 async def _fail(method: AnyMethod, context: Context, error: Exception) -> NoReturn:
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if not has_status(error):
-        _log.error("call failed", method=method.path, exc_info=error)
-        error = InternalError(operation=method.name)
-    status = to_status(error)
-    _log.info("call refused", method=method.path, reason=type(error).__name__)
+    status = status_of(method, error)
     await context.abort(_CODES[status.code], status.message, ((DETAILS_KEY, status.SerializeToString()),))

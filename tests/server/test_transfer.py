@@ -63,7 +63,7 @@ async def test_errors_are_those_of_the_call() -> None:
         ([transfer_pb2.TransferRequest(method="/x.Y/Z")], "method"),
         ([transfer_pb2.TransferRequest(method=SAVE_SNAPSHOT.path)], "method"),
         ([transfer_pb2.TransferRequest(method=TRANSFER.path)], "method"),
-        ([transfer_pb2.TransferRequest(method=LOAD_SESSION.path, piece=b"\xff")], "piece"),
+        ([transfer_pb2.TransferRequest(method=LOAD_SESSION.path, piece=b"\xff")], "LoadSessionRequest"),
     ],
 )
 async def test_what_is_no_call(address: str, parts: list[transfer_pb2.TransferRequest], field: str) -> None:

@@ -1,10 +1,16 @@
 """What a service is to those who call it: a table from methods to handlers, reached in process or through a channel."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import DecodeError, Message
+
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.transport import Method
+
+Q = TypeVar("Q", bound=Message)
 
 DEFAULT_NAMESPACE = "default"
 
@@ -14,6 +20,8 @@ class Caller:
     """Who makes a call. The namespace comes from the caller's identity and never from a request."""
 
     namespace: str = DEFAULT_NAMESPACE
+    draining: asyncio.Event | None = None
+    """Set when the server ends; a call that has no end of its own should then come to one."""
 
 
 Handler = Callable[[Any, Caller], Any]
@@ -38,3 +46,11 @@ class Services:
     """Release the store; calling twice is allowed."""
     sweep: Callable[[], Awaitable[object]]
     """Remove what nothing refers to any more."""
+
+
+def parsed_request(method: Method[Q, Any], serialized: bytes) -> Q:
+    """Return the request that these bytes are. Errors: InvalidArgumentError when they are none."""
+    try:
+        return method.request.FromString(serialized)
+    except DecodeError as error:
+        raise InvalidArgumentError(field=method.request.__name__, problem="is not a serialized message") from error

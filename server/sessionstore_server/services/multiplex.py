@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from sessionstore.channel import MAX_MESSAGE_BYTES
-from sessionstore.errors import InvalidArgumentError
+from sessionstore.errors import InvalidArgumentError, StoreUnavailableError
 from sessionstore.transport import Kind, Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.wire.methods import MULTIPLEX
 from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.failures import status_of
-from sessionstore_server.services.handlers import Caller, Handler, HandlerTable
+from sessionstore_server.services.handlers import Caller, Handler, HandlerTable, parsed_request
 
 MAX_CALLS = 256
 """How many calls of one stream are under way or answered but not sent; the client's next ones wait in the network."""
@@ -46,9 +44,14 @@ class _Exchange:
         self._changed, self._moved = asyncio.Event(), asyncio.Event()
 
     async def responses(self, requests: AsyncIterable[pb.MultiplexRequest]) -> AsyncIterator[pb.MultiplexResponse]:
-        """Answer what is asked; the stream ends when the last answer after the last request is sent."""
+        """Answer what is asked; the stream ends when the last answer after the last request is sent.
+
+        No more requests are read once the server drains. Errors: StoreUnavailableError then.
+        """
         reading = asyncio.create_task(self._read(requests))
         reading.add_done_callback(lambda _: self._changed.set())
+        drained = asyncio.create_task(_set(self._caller.draining))
+        drained.add_done_callback(lambda _: reading.cancel())
         try:
             while not self._is_over(reading):
                 await self._changed.wait()
@@ -58,15 +61,18 @@ class _Exchange:
                     yield pb.MultiplexResponse(answers=frame)
                     self._unsent_bytes -= sum(len(answer.response) for answer in frame)
                     self._moved.set()
+            if reading.cancelled():
+                raise StoreUnavailableError(target="the server", problem="it is draining: open the stream again")
             await reading
         finally:
-            for task in (reading, *self._under_way.values()):
+            for task in (drained, reading, *self._under_way.values()):
                 task.cancel()
 
     def _is_over(self, reading: asyncio.Task[None]) -> bool:
         if not reading.done():
             return False
-        return reading.exception() is not None or not (self._under_way or self._ready)
+        has_failed = not reading.cancelled() and reading.exception() is not None
+        return has_failed or not (self._under_way or self._ready)
 
     def _frame(self) -> list[pb.MultiplexAnswer]:
         size, count = 0, 0
@@ -112,7 +118,7 @@ class _Exchange:
         try:
             method, handler = self._callee(call.method)
             async with limit:
-                response = await handler(_parsed(method, call.request), self._caller)
+                response = await handler(parsed_request(method, call.request), self._caller)
             check_size(f"the response of {method.name}", response, call.max_response_bytes or MAX_MESSAGE_BYTES)
             serialized = response if isinstance(response, bytes) else response.SerializeToString()
             self._ready.append(pb.MultiplexAnswer(id=call.id, response=serialized))
@@ -127,8 +133,6 @@ class _Exchange:
         return self._callees[path]
 
 
-def _parsed(method: Method[Any, Any], request: bytes) -> Any:  # noqa: ANN401 - the request of the method
-    try:
-        return method.request.FromString(request)
-    except DecodeError as error:
-        raise InvalidArgumentError(field=method.request.__name__, problem="is not a serialized message") from error
+async def _set(event: asyncio.Event | None) -> None:
+    """Wait until the event is set; None never is."""
+    await (event or asyncio.Event()).wait()

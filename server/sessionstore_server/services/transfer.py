@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncIterable, AsyncIterator
 
-from google.protobuf.message import DecodeError
-
 from sessionstore.channel import MAX_MESSAGE_BYTES
 from sessionstore.errors import InvalidArgumentError, PayloadTooLargeError
 from sessionstore.transport import Kind
 from sessionstore.v1 import transfer_pb2 as pb
 from sessionstore.wire.methods import TRANSFER
 from sessionstore.wire.transfer import response_parts
-from sessionstore_server.services.handlers import Caller, HandlerTable
+from sessionstore_server.services.handlers import Caller, HandlerTable, parsed_request
 
 
 def with_transfer(handlers: HandlerTable) -> HandlerTable:
@@ -31,11 +29,7 @@ class _Transfers:
         method = self._methods.get(path)
         if method is None:
             raise InvalidArgumentError(field="method", problem=f"{path!r} is no unary method of this server")
-        try:
-            request = method.request.FromString(serialized)
-        except DecodeError as error:
-            problem = f"the pieces are no serialized {method.request.__name__}"
-            raise InvalidArgumentError(field="piece", problem=problem) from error
+        request = parsed_request(method, serialized)
         for part in response_parts(method, await self._handlers[method](request, caller)):
             yield part
 
