@@ -10,12 +10,11 @@ import grpc
 from google.protobuf.message import Message
 
 from sessionstore.channel import ANSWER_LIMIT_KEY, MAX_MESSAGE_BYTES
-from sessionstore.errors import StoreUnavailableError
 from sessionstore.transport import Kind, Method
 from sessionstore.wire.methods import MULTIPLEX
 from sessionstore.wire.status import DETAILS_KEY
 from sessionstore.wire.transfer import check_size
-from sessionstore_server.services.failures import status_of
+from sessionstore_server.services.failures import ServerDrainingError, status_of
 from sessionstore_server.services.handlers import Caller, Handler, Services, parsed_request
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -60,7 +59,7 @@ def _ending(handler: Handler, draining: asyncio.Event) -> Handler:
 
 
 async def _next_before(drained: asyncio.Task[bool], responses: AsyncGenerator[Any]) -> Any:  # noqa: ANN401
-    """Return the next response, None at the end. Errors: StoreUnavailableError when draining begins before."""
+    """Return the next response, None at the end. Errors: ServerDrainingError when draining begins before."""
     following: asyncio.Task[Any] = asyncio.create_task(_next(responses))
     try:
         await asyncio.wait((following, drained), return_when=asyncio.FIRST_COMPLETED)
@@ -69,7 +68,7 @@ async def _next_before(drained: asyncio.Task[bool], responses: AsyncGenerator[An
             following.cancel()
             await asyncio.wait({following})
     if following.cancelled():
-        raise StoreUnavailableError(target="the server", problem="it is draining; go on at another one, or later")
+        raise ServerDrainingError
     return following.result()
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+from contextlib import aclosing
 
 import pytest
 
@@ -30,6 +31,16 @@ async def test_logs_are_one_json_object_a_line(serve, folder) -> None:
     assert all(line.keys() >= {"timestamp", "level", "logger"} for line in lines)
     assert (lines[0]["address"], lines[0]["store"]) == (server.address, "file")
     assert lines[1]["method"] == "/sessionstore.v1.SessionService/LoadSession"
+
+
+async def test_a_stop_beside_open_streams_is_no_refusal(serve) -> None:
+    server = await serve("memory:", "--log-format", "json")
+    async with server.store() as store:
+        await store.save(samples.session())
+        async with aclosing(store.watch()) as notices:
+            await anext(notices)
+            await server.stop()
+    assert [json.loads(line)["event"] for line in server.log().splitlines()] == ["serving", "stopped"]
 
 
 async def test_logs_and_folders_hold_no_api_key(serve, folder) -> None:

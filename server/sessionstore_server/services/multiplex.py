@@ -5,12 +5,12 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 from sessionstore.channel import MAX_MESSAGE_BYTES
-from sessionstore.errors import InvalidArgumentError, StoreUnavailableError
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.transport import Kind, Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.wire.methods import MULTIPLEX
 from sessionstore.wire.transfer import check_size
-from sessionstore_server.services.failures import status_of
+from sessionstore_server.services.failures import ServerDrainingError, status_of
 from sessionstore_server.services.handlers import Caller, Handler, HandlerTable, parsed_request
 
 MAX_CALLS = 256
@@ -46,7 +46,7 @@ class _Exchange:
     async def responses(self, requests: AsyncIterable[pb.MultiplexRequest]) -> AsyncIterator[pb.MultiplexResponse]:
         """Answer what is asked; the stream ends when the last answer after the last request is sent.
 
-        No more requests are read once the server drains. Errors: StoreUnavailableError then.
+        No more requests are read once the server drains. Errors: ServerDrainingError then.
         """
         reading = asyncio.create_task(self._read(requests))
         reading.add_done_callback(lambda _: self._changed.set())
@@ -62,7 +62,7 @@ class _Exchange:
                     self._unsent_bytes -= sum(len(answer.response) for answer in frame)
                     self._moved.set()
             if reading.cancelled():
-                raise StoreUnavailableError(target="the server", problem="it is draining: open the stream again")
+                raise ServerDrainingError
             await reading
         finally:
             for task in (drained, reading, *self._under_way.values()):
