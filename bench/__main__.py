@@ -28,6 +28,16 @@ def main() -> None:
     comparison.add_argument("revisions", nargs=2, metavar="REVISION")
     comparison.add_argument("--rounds", type=int, default=5)
     comparison.add_argument("--only", default="", help="only cases whose title has this in it")
+    scaling = commands.add_parser("workers", help="what more worker processes of one server bring")
+    scaling.add_argument("--store", default="sqlite", help="a scheme, such as `file`")
+    scaling.add_argument("--rounds", type=int, default=5)
+    scaling.add_argument("--data", type=Path, help="as above")
+    lasting = commands.add_parser("growth", help="the memory of a server under mixed load, over an hour")
+    lasting.add_argument("--store", default="sqlite", help="a scheme, such as `file`")
+    lasting.add_argument("--minutes", type=float, default=60)
+    lasting.add_argument("--rate", type=float, default=50, help="operations a second at most")
+    lasting.add_argument("--output", type=Path, default=RESULTS / "growth.json", help="the picture goes beside it")
+    lasting.add_argument("--data", type=Path, help="as above")
     _run(parser.parse_args())
 
 
@@ -38,6 +48,16 @@ def _run(options: argparse.Namespace) -> None:
         from bench.compare import compare
 
         compare(tuple(options.revisions), options.rounds, ["quick", "--rounds", "1", "--only", options.only])
+        return
+    if options.command == "workers":
+        from bench.scaling import scaling
+
+        asyncio.run(scaling(options.store, options.rounds, options.data))
+        return
+    if options.command == "growth":
+        from bench.growth import growth
+
+        growth(options.store, options.minutes * 60, options.rate, options.output, options.data)
         return
     from bench import cases
     from bench.memory import SESSIONS, STREAMS

@@ -1,4 +1,4 @@
-"""Results as a picture: bars in SVG, a panel for each case, whiskers from the least to the greatest round."""
+"""Results as pictures in SVG: bars, a panel for each case, whiskers from the least to the greatest round; a curve."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -14,7 +14,9 @@ _HEAD = 44
 _STYLE = """\
 text { font: 12px system-ui, sans-serif; fill: #24292f } .title { font-weight: 600; font-size: 13px }
 .name { text-anchor: end } .echo { fill: #8c959f } .ours { fill: #2f6fde } .peer { fill: #d4a72c }
-.range { stroke: #24292f; stroke-width: 1 } .paper { fill: #fff }"""
+.range { stroke: #24292f; stroke-width: 1 } .paper { fill: #fff } .curve { stroke: #2f6fde; fill: none }"""
+_CURVE_HEIGHT = 220
+_MARGIN = 48
 
 
 def drawn(rows: Sequence[Row]) -> str:
@@ -25,8 +27,29 @@ def drawn(rows: Sequence[Row]) -> str:
     for panel in panels:
         parts.extend(_panel(panel, top))
         top += _HEAD + _LINE * len(panel)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" viewBox="0 0 {WIDTH} {top}">'
-    paper = f'<rect class="paper" width="{WIDTH}" height="{top}"/>'
+    return _picture(parts, top)
+
+
+def curve(title: str, points: Sequence[tuple[float, float]]) -> str:
+    """Return the picture of one curve; both axes begin at 0 and end at the greatest value."""
+    most_x, most_y = (max(values) or 1 for values in zip(*points, strict=True))
+    bottom, right = _CURVE_HEIGHT - _MARGIN / 2, WIDTH - _MARGIN
+    scale_x, scale_y = (right - _MARGIN) / most_x, (bottom - _MARGIN) / most_y
+    placed = " ".join(f"{_MARGIN + x * scale_x:.1f},{bottom - y * scale_y:.1f}" for x, y in points)
+    parts = [
+        f'<text class="title" x="12" y="18">{escape(title)}</text>',
+        f'<polyline class="range" fill="none" points="{_MARGIN},{_MARGIN} {_MARGIN},{bottom} {right},{bottom}"/>',
+        f'<polyline class="curve" points="{placed}"/>',
+        f'<text class="name" x="{_MARGIN - 6}" y="{_MARGIN + 4}">{most_y:,.0f}</text>',
+        f'<text class="name" x="{_MARGIN - 6}" y="{bottom + 4}">0</text>',
+        f'<text class="name" x="{right}" y="{bottom + 16}">{most_x:,.0f}</text>',
+    ]
+    return _picture(parts, _CURVE_HEIGHT)
+
+
+def _picture(parts: Sequence[str], height: int) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
+    paper = f'<rect class="paper" width="{WIDTH}" height="{height}"/>'
     return "\n".join((head, f"<style>{_STYLE}</style>", paper, *parts, "</svg>", ""))
 
 

@@ -43,6 +43,10 @@ class AdapterKeeper(StoreKeeper):
     async def exists(self, conversation: Conversation) -> bool:
         return await self._store.exists(conversation.id)
 
+    async def delete(self, conversation: Conversation) -> None:
+        """Delete a conversation."""
+        await self._store.delete(conversation.id)
+
     @override
     async def list_page(self, page_token: str, page_size: int) -> tuple[int, str]:
         page = await self._store.list_sessions(page_size, page_token)

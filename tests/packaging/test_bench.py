@@ -1,10 +1,11 @@
 """The benchmark runs, gives every row, and compares: the same code as `make bench`, with tiny counts."""
 
 import json
+import os
 from xml.etree import ElementTree as ET
 
 import pytest
-from bench import cases, recorded, table
+from bench import cases, growth, recorded, scaling, table
 from bench.compare import lines
 from bench.contestants import CONTESTANTS
 from bench.results import NOISY, Figure
@@ -68,6 +69,30 @@ def assert_whole(row: dict) -> None:
 def processes(contestant: str) -> set[str]:
     served = {"server"} if "gRPC" in contestant or contestant == "echo" else set()
     return {"client", *served, *({"database"} if contestant.startswith("postgresql") else ())}
+
+
+def test_growth_is_told_and_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(growth, "SAMPLES", 4)
+    output = tmp_path / "growth.json"
+    growth.growth("memory", seconds=1, rate=1_000, output=output, data_folder=None)
+    samples = json.loads(output.read_text())["samples"]
+    assert len(samples) == 5
+    assert samples[-1]["operations"] > 0
+    assert all(sample["resident_bytes"] > 0 for sample in samples)
+    curve = ET.fromstring(output.with_suffix(".svg").read_text()).find("{*}polyline[@class='curve']")
+    assert curve is not None
+    assert len(curve.attrib["points"].split()) == len(samples)
+    assert f"{samples[-1]['operations']:,} operations" in capsys.readouterr().out
+
+
+async def test_workers_are_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(scaling, "MESSAGES", 4)
+    await scaling.scaling("sqlite", rounds=1, data_folder=None)
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 1 + (os.cpu_count() or 1)
+    assert "1.00 of one worker" in told[1]
 
 
 def test_quick_is_a_part_of_everything():
