@@ -9,7 +9,7 @@ REVISIONS ?= HEAD~1 HEAD
 STORE ?= file:data
 LISTEN ?= 127.0.0.1:50051
 
-.PHONY: help setup serve test soak bench bench-quick bench-compare check format lint types protos check-protos clean
+.PHONY: help setup serve test soak bench bench-quick bench-growth bench-workers bench-compare check format lint types protos check-protos clean
 .DEFAULT_GOAL := help
 
 help: ## Show what each target does
@@ -31,6 +31,12 @@ bench: $(BENCH_READY) ## Measure everything, beside an echo and others, in about
 
 bench-quick: $(BENCH_READY) ## Measure what matters most
 	$(BENCH)/python -m bench quick
+
+bench-growth: $(BENCH_READY) ## Watch the memory of a server over an hour of mixed load (GROWTH="--store file --minutes 10")
+	$(BENCH)/python -m bench growth $(GROWTH)
+
+bench-workers: $(BENCH_READY) ## Measure what more worker processes of a server bring
+	$(BENCH)/python -m bench workers
 
 bench-compare: $(BENCH_READY) ## Compare two revisions (REVISIONS="v0.1.0 HEAD")
 	$(BENCH)/python -m bench compare $(REVISIONS)

@@ -34,6 +34,8 @@ class ReceivedSnapshot:
         self.header: pb.SnapshotHeader | None = None
         self._session: session_pb2.SessionData | None = None
         self._hash = hashlib.sha256()
+        self.size = 0
+        """The bytes of the parts."""
         self.lists: dict[str, list[Any]] = {
             field.name: [] for field in pb.SaveSnapshotRequest.DESCRIPTOR.fields if field.name not in _SINGLE_PARTS
         }
@@ -42,6 +44,7 @@ class ReceivedSnapshot:
         """Add a part. Errors: InvalidArgumentError when it may not come here."""
         kind = part.WhichOneof("part")
         self._hash.update(part.SerializeToString(deterministic=True))
+        self.size += part.ByteSize()
         if kind is None:
             raise InvalidArgumentError(field="part", problem="must be one that this program knows")
         if (kind == "header") is not (self.header is None):

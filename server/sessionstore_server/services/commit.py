@@ -21,6 +21,7 @@ from sessionstore_server.services.additions import (
     replaced_session,
     replaced_tasks,
 )
+from sessionstore_server.services.aside import aside
 from sessionstore_server.services.checks import checked_all, parsed, parsed_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.replacing import Draft, commit_drafted, merged
@@ -46,7 +47,8 @@ class CommitService:
         """Add to a session, all or nothing."""
         key = keys.session_key(caller, request.session_id)
         response = partial(pb.CommitSessionResponse, instance=self._backend.incarnation)
-        draft = partial(self._draft, key, request, [*self._additions(key, request)])
+        additions = await aside(request.ByteSize(), lambda: [*self._additions(key, request)])
+        draft = partial(self._draft, key, request, additions)
         try:
             async with self._turns.of(key):
                 return await commit_drafted(self._backend, key, draft, request, response)

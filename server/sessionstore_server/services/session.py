@@ -11,6 +11,7 @@ from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import DELETE_SESSION, LOAD_SESSION, SAVE_SESSION, SESSION_EXISTS
 from sessionstore.wire.records import MESSAGE, SESSION, SESSION_SUMMARY
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, Summary, View
+from sessionstore_server.services.aside import aside
 from sessionstore_server.services.checks import MAX_COUNT, checked_all, parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import MESSAGES, SNAPSHOT, session_key
@@ -42,7 +43,8 @@ class SessionService:
     async def save_session(self, request: pb.SaveSessionRequest, caller: Caller) -> pb.SaveSessionResponse:
         """Replace the session; its records stay."""
         key = session_key(caller, request.session.id, field="session.id")
-        wanted = wanted_session(request.session, request.messages, request.base.message_count)
+        sent = request.session, request.messages, request.base.message_count
+        wanted = await aside(request.ByteSize(), wanted_session, *sent)
         async with self._turns.of(key):
             return await self._save(key, request, wanted)
 

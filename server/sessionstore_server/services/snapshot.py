@@ -14,6 +14,7 @@ from sessionstore.wire.snapshot import ReceivedSnapshot, batches
 from sessionstore_server.backends.base import Backend, LogRange, View
 from sessionstore_server.services import keys
 from sessionstore_server.services.artifact import read_with_artifacts, wanted_artifacts
+from sessionstore_server.services.aside import aside
 from sessionstore_server.services.checks import checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.replacing import Wanted, commit_wanted
@@ -47,7 +48,7 @@ class SnapshotService:
             received.take(request)
         header, session = received.complete()
         key = keys.session_key(caller, header.session_id, field="header.session_id")
-        wanted = _wanted_snapshot(header, session, received.lists, self._retention)
+        wanted = await aside(received.size, _wanted_snapshot, header, session, received.lists, self._retention)
         digest = received.digest()
         async with self._turns.of(key):
             return await commit_wanted(self._backend, key, wanted, header, pb.SaveSnapshotResponse, digest)

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from sessionstore.errors import RevisionConflictError, StaleLeaseError
 from sessionstore_server.backends.base import Backend, Change, Guard, GuardError, Key, Request
 from sessionstore_server.backends.checks import check_part
+from sessionstore_server.services.aside import aside
 from sessionstore_server.services.keys import LEASE_EPOCH, LEASES
 from sessionstore_server.services.responses import timestamp
 
@@ -33,7 +34,8 @@ async def commit(
     `content` is a digest of what is written, when the request itself does not hold it all. The change is refused unless
     the key still is at `seen_revision`; None: the change holds whatever it meets.
     """
-    changed = replace(change, request=identity(request, content), guard=lease_guard(key, request))
+    identity_ = await aside(request.ByteSize(), identity, request, content)
+    changed = replace(change, request=identity_, guard=lease_guard(key, request))
     expected = expected_revision(request) if seen_revision is None else seen_revision
     try:
         committed = await backend.commit(key, changed, expected)
