@@ -6,6 +6,7 @@ may come in any order; so serialized records can be appended to a serialized res
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +31,7 @@ def timestamp(moment: datetime) -> Timestamp:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
+@lru_cache(maxsize=1 << 14)
 def _varint(number: int) -> bytes:
     encoded = bytearray()
     while number > 0x7F:
