@@ -23,7 +23,7 @@ DEFAULT_STORE = "file:data"
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
 _COLLECTOR_THRESHOLDS = (10_000, 5, 100)
-"""Beside many calls, Python's own (700, 10, 10) take a fifth of the processor time, in pauses of up to half a second."""
+"""Under load, Python's own (700, 10, 10) take a fifth of the processor time, in pauses of up to half a second."""
 
 
 def serve(
