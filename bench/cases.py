@@ -9,6 +9,7 @@ from bench.work import Exists, ListPages, LoadAgain, LoadCold, SaveTurns, Upload
 EVERYBODY = ("echo", "stub", "remote", "local", "peer")
 OURS = ("echo", "stub", "remote", "local")
 SERVED = ("echo", "stub", "remote")
+INDEXED = ("sqlite, in process", "postgresql, in process")
 HISTORIES = (0, 100, 1_000, 10_000)
 
 
@@ -21,11 +22,15 @@ class Case:
     """What is counted."""
     callers: int
     groups: Sequence[str]
-    """Who takes part."""
+    """Who takes part: groups, or names."""
     make: Callable[..., Work[Any]]
     options: dict[str, Any]
     is_pictured: bool = False
     """It stands in the picture."""
+
+    def admits(self, name: str, group: str) -> bool:
+        """Tell whether a contestant takes part."""
+        return name in self.groups or group in self.groups
 
     def work(self, keeper: Any) -> Work[Any]:
         """Return the work for a contestant."""
@@ -56,10 +61,10 @@ def uploads(kind: str, callers: int, batches: int = 20, is_pictured: bool = Fals
     return Case(title, "events", callers, OURS, UploadEvents, {"kind": kind, "batches": batches}, is_pictured)
 
 
-def lists(sessions: int, callers: int) -> Case:
+def lists(sessions: int, callers: int, groups: Sequence[str] = OURS) -> Case:
     """List sessions."""
     title = f"List a page of 100 among {sessions:,} sessions"
-    return Case(title, "pages", callers, OURS, ListPages, {"sessions": sessions})
+    return Case(title, "pages", callers, groups, ListPages, {"sessions": sessions})
 
 
 def existence(callers: int) -> Case:
@@ -87,6 +92,7 @@ def everything() -> list[Section]:
         [existence(1), existence(16), existence(64)],
         [lists(100, 1), lists(100, 16)],
         [lists(10_000, 1), lists(10_000, 16)],
+        [lists(100_000, 1, INDEXED)],
     ]
 
 

@@ -57,12 +57,12 @@ async def run(plan: Plan) -> list[Row]:
 
 async def _run_section(section: Section, plan: Plan, places: Places, input_: Recorded) -> list[Row]:
     rows: list[Row] = []
-    wanted = [each for each in CONTESTANTS if any(each.group in case.groups for case in section)]
+    wanted = [each for each in CONTESTANTS if any(case.admits(each.name, each.group) for case in section)]
     groups = {each.name: each.group for each in wanted}
     async with opened(wanted, places, input_) as (keepers, refusals):
         for case in section:
-            taking_part = [keeper for keeper in keepers if groups[keeper.name] in case.groups]
-            refused = {name: why for name, why in refusals.items() if groups[name] in case.groups}
+            taking_part = [keeper for keeper in keepers if case.admits(keeper.name, groups[keeper.name])]
+            refused = {name: why for name, why in refusals.items() if case.admits(name, groups[name])}
             outcomes = await compete(case.work, taking_part, plan.rounds, plan.seconds)
             found = rows_of(case, outcomes, refused, groups)
             print(*table.lines(found), sep="\n", flush=True)
