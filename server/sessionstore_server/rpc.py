@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -17,6 +18,10 @@ from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.failures import ServerDrainingError, status_of
 from sessionstore_server.services.handlers import Caller, Handler, Services, parsed_request
 
+_PAUSE_SECONDS = 0.2
+_LONGEST_READ_SECONDS = 5.0
+"""When a stream that is refused is read on no longer: after a pause of its client, and in any case."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 AnyMethod = Method[Any, Any]
@@ -30,7 +35,7 @@ def generic_handlers(services: Services, draining: asyncio.Event) -> Iterable[gr
     """
     by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
     for method, handler in services.handlers.items():
-        make, behavior = _KINDS[method.kind]
+        make, behavior = _MULTIPLEXED if method is MULTIPLEX else _KINDS[method.kind]
         by_service[method.service][method.name] = make(
             behavior(method, _drained(method, handler, draining)),
             response_serializer=_serialize,
@@ -93,16 +98,51 @@ def _one_response_to_many(method: AnyMethod, handler: Handler) -> Callable[..., 
             parsed = _all_parsed(method, requests)
             return _checked(method, await handler(parsed, Caller()))
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
-            await _read_to_the_end(requests)
+            await _read_on(method, aiter(requests))
             await _fail(method, context, error)
 
     return respond
 
 
-async def _read_to_the_end(requests: AsyncIterable[bytes]) -> None:
-    """Take what a client still sends: a client of grpc.aio whose call ends before it has sent all loses the status."""
-    async for _ in requests:
-        pass
+async def _read_on(method: AnyMethod, requests: AsyncIterator[bytes]) -> None:
+    """Take what a client still sends: one of grpc.aio that sends while its call ends is told INTERNAL, not the status.
+
+    A stream that has no end of its own is read until the client pauses.
+    """
+    pause, limit = (_PAUSE_SECONDS, _LONGEST_READ_SECONDS) if method.is_open_ended else (None, None)
+    with suppress(TimeoutError, StopAsyncIteration):
+        async with asyncio.timeout(limit):
+            while True:
+                async with asyncio.timeout(pause):
+                    await anext(requests)
+
+
+class _Requests:
+    """The requests of a stream, which can be read on when a task that waited for one was cancelled."""
+
+    def __init__(self, requests: AsyncIterable[bytes]) -> None:
+        self._read: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+        self._reading = asyncio.create_task(self._read_all(requests))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        request = await self._read.get()
+        if request is None:
+            # The end is found again.
+            self._read.put_nowait(None)
+            raise StopAsyncIteration
+        return request
+
+    async def _read_all(self, requests: AsyncIterable[bytes]) -> None:
+        async for request in requests:
+            await self._read.put(request)
+        await self._read.put(None)
+
+    def close(self) -> None:
+        """Read no more."""
+        self._reading.cancel()
 
 
 def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
@@ -118,13 +158,27 @@ def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
 
 def _many_responses_to_many(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[Message | bytes]:
+        reading = _Requests(requests)
         try:
-            parsed = _all_parsed(method, requests)
-            async for response in handler(parsed, Caller()):
+            async for response in handler(_all_parsed(method, reading), Caller()):
                 yield _checked(method, response)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
-            if not method.is_open_ended:
-                await _read_to_the_end(requests)
+            await _read_on(method, reading)
+            await _fail(method, context, error)
+        finally:
+            reading.close()
+
+    return respond
+
+
+def _multiplexed(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
+    """Answer a stream of calls. Its client knows what an end means, and is to open the next stream at once."""
+
+    async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[Message | bytes]:
+        try:
+            async for response in handler(_all_parsed(method, requests), Caller()):
+                yield _checked(method, response)
+        except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
 
     return respond
@@ -136,6 +190,7 @@ _KINDS: dict[Kind, tuple[Callable[..., Any], Callable[[AnyMethod, Handler], Call
     Kind.DOWNLOAD: (grpc.unary_stream_rpc_method_handler, _many_responses),
     Kind.DUPLEX: (grpc.stream_stream_rpc_method_handler, _many_responses_to_many),
 }
+_MULTIPLEXED = (grpc.stream_stream_rpc_method_handler, _multiplexed)
 
 
 async def _all_parsed(method: AnyMethod, requests: AsyncIterable[bytes]) -> AsyncIterator[Message]:

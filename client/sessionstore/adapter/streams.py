@@ -1,8 +1,9 @@
 """Streams of events. An appending stream goes on behind what is durable, and a follower behind what it has yielded."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -166,9 +167,10 @@ async def _requests(
     yield method.request(start=start)
     await is_open.wait()
     position = window.start
-    while batch := await window.batch_at(position):
-        yield method.request(batch={"position": position, field: batch.records})
-        position = batch.stop
+    while batches := await window.batches_at(position):
+        records = list(chain.from_iterable(batch.records for batch in batches))
+        yield method.request(batch={"position": position, field: records})
+        position += len(records)
 
 
 async def _batches(field: str, codec: Codec[M, P], batches: AsyncIterable[Sequence[M]]) -> AsyncIterator[Batch]:
@@ -178,17 +180,20 @@ async def _batches(field: str, codec: Codec[M, P], batches: AsyncIterable[Sequen
     """
     position = 0
     async for batch in batches:
-        messages: list[P] = []
-        size = 0
-        for value in batch:
-            messages += codec.all_to_proto(field, [value], position + len(messages))
-            size += messages[-1].ByteSize()
-            if size >= BATCH_BYTES or len(messages) == BATCH_RECORDS:
-                yield Batch(position, messages, size)
-                position, messages, size = position + len(messages), [], 0
-        if messages:
-            yield Batch(position, messages, size)
+        for start in range(0, len(batch), BATCH_RECORDS):
+            messages = codec.all_to_proto(field, batch[start : start + BATCH_RECORDS], position)
+            for part in _parts(position, messages):
+                yield part
             position += len(messages)
+
+
+def _parts(position: int, messages: Sequence[Proto]) -> Iterator[Batch]:
+    first = size = 0
+    for stop, message in enumerate(messages, 1):
+        size += message.ByteSize()
+        if size >= BATCH_BYTES or stop == len(messages):
+            yield Batch(position + first, messages[first:stop], size)
+            first, size = stop, 0
 
 
 @asynccontextmanager

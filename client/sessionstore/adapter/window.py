@@ -4,12 +4,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from google.protobuf.message import Message
 
 MAX_BATCHES = 16
 MAX_BYTES = 4 << 20
 """How much is taken from the caller before the server tells that it is durable."""
+
+JOINED_BYTES = 1 << 16
+"""Batches travel together up to this size: below it a message costs more than what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +50,20 @@ class Window:
                     self._batches.append(batch)
                     self._size += batch.size
                     self._changed.notify_all()
+                # A turn for who sends, when the caller has the next batch at once.
+                await asyncio.sleep(0)
         finally:
             self._has_ended = True
             async with self._changed:
                 self._changed.notify_all()
 
-    async def batch_at(self, position: int) -> Batch | None:
-        """Wait for the batch that begins at a position; None when the stream ends there."""
+    async def batches_at(self, position: int) -> Sequence[Batch]:
+        """Wait for what follows a position, and return what of it travels together; nothing when the stream ends."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._has_ended or self._at(position))
-            return self._at(position)
+            await self._changed.wait_for(lambda: self._has_ended or self._following(position))
+            following = self._following(position)
+        sizes = accumulate(batch.size for batch in following)
+        return following[: max(1, sum(size <= JOINED_BYTES for size in sizes))]
 
     async def confirm(self, position: int) -> bool:
         """Let go of what is durable; tell whether that is more than before."""
@@ -71,5 +79,5 @@ class Window:
             await self._changed.wait_for(lambda: len(self._batches) < MAX_BATCHES and self._size < MAX_BYTES)
         return await anext(batches, None)
 
-    def _at(self, position: int) -> Batch | None:
-        return next((batch for batch in self._batches if batch.position == position), None)
+    def _following(self, position: int) -> list[Batch]:
+        return [batch for batch in self._batches if batch.position >= position]

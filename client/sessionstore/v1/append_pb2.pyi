@@ -37,7 +37,8 @@ class AppendStart(google.protobuf.message.Message):
     """
     opened_revision: builtins.int
     """The revision that the first answer to the stream told. Set it when the stream is opened again: a server that may have
-    forgotten the stream since then refuses it, rather than store records twice.
+    forgotten the stream since then refuses it, rather than store records twice. Unset, only a stream with a `position`
+    is refused: one from 0 is taken for a new one.
     """
     lease_epoch: builtins.int
     """The epoch of the lease under which this is written. Unset: no check."""

@@ -1,38 +1,43 @@
 """To what streams append: the trace events of a session, and the events of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from google.protobuf.message import Message
 from typing_extensions import override
 
-from sessionstore.errors import InvalidArgumentError, RevisionConflictError
+from sessionstore.errors import InvalidArgumentError
+from sessionstore.v1 import run_pb2, trace_pb2
 from sessionstore.wire.records import RUN_EVENT, TRACE_EVENT
 from sessionstore_server.backends.base import Backend, Change, Key, Splice, View
-from sessionstore_server.services.appending import Target, records_of
-from sessionstore_server.services.checks import checked_all
-from sessionstore_server.services.intake import Batch
-from sessionstore_server.services.keys import TRACES, run_events
+from sessionstore_server.services.appending import Target
+from sessionstore_server.services.checks import AnyCodec, checked
+from sessionstore_server.services.keys import TRACES, run_events, run_record
+from sessionstore_server.services.log_reader import LogReader
 from sessionstore_server.services.replacing import Draft
 from sessionstore_server.services.retention import Retention
-from sessionstore_server.services.run_events import NOT_STORED, RunEnd, added_events, check_sequences, read_run_end
+from sessionstore_server.services.run_events import NOT_STORED, added_events, check_sequences, run_documents, run_end
+
+_KINDS = frozenset(trace_pb2.TraceEventKind.values()) - {trace_pb2.TRACE_EVENT_KIND_UNSPECIFIED}
+_DELTAS = frozenset(("text_delta", "reasoning_delta", "tool_input_delta", "tool_output_delta"))
 
 
 class TraceTarget(Target):
     """The trace events of a session, to which several streams may append at once."""
 
     def __init__(self, key: Key) -> None:
-        super().__init__(key, TRACES)
+        super().__init__(key, TRACES, "trace_events")
 
     @override
-    async def check_open(self) -> None:
+    def check_open(self, view: View | None) -> None:
         pass
 
     @override
-    def check(self, batch: Batch, before: Batch | None) -> None:
-        checked_all(TRACE_EVENT, "trace_events", batch.records, batch.position)
+    def checked(self, messages: Sequence[trace_pb2.TraceEvent], first: int) -> list[bytes]:
+        return _checked(TRACE_EVENT, is_plain_trace, self.field, messages, first)
 
     @override
-    async def draft(self, view: View | None, batches: Sequence[Batch]) -> Draft:
-        records = [event.SerializeToString() for event in records_of(batches)]
+    async def draft(self, view: View | None, records: Sequence[bytes], first: int) -> Draft:
         splice = Splice(records, length=0)
         if view and self.log in view.logs:
             splice = Splice(records, since=view.revision, length=view.logs[self.log].length)
@@ -44,31 +49,52 @@ class RunTarget(Target):
     """The events of a stored run, of which as many are kept as `retention` says."""
 
     def __init__(self, backend: Backend, key: Key, run_id: str, retention: Retention) -> None:
-        super().__init__(key, run_events(run_id))
+        super().__init__(key, run_events(run_id), "run_events", run_documents(run_id))
         self._backend, self._run_id, self._retention = backend, run_id, retention
+        self._next_sequence: int | None = None
+        """That of the event that has to follow those of this call; None as long as there were none."""
 
     @override
-    async def check_open(self) -> None:
-        await self._end()
+    def check_open(self, view: View | None) -> None:
+        if view is None or run_record(self._run_id) not in view.documents:
+            raise InvalidArgumentError(field="run_id", problem=NOT_STORED)
 
     @override
-    def check(self, batch: Batch, before: Batch | None) -> None:
-        checked_all(RUN_EVENT, "run_events", batch.records, batch.position)
-        last = before.records[-1].sequence if before else batch.records[0].sequence - 1
-        check_sequences("run_events", batch.records, last + 1, batch.position)
+    def checked(self, messages: Sequence[run_pb2.RunEventRecord], first: int) -> list[bytes]:
+        records = _checked(RUN_EVENT, is_plain_delta, self.field, messages, first)
+        sequence = messages[0].sequence if self._next_sequence is None else self._next_sequence
+        check_sequences(self.field, messages, sequence, first)
+        self._next_sequence = sequence + len(messages)
+        return records
 
     @override
-    async def draft(self, view: View | None, batches: Sequence[Batch]) -> Draft:
-        end, events = await self._end(), records_of(batches)
-        revision = view.revision if view else 0
-        if end.revision != revision:
-            raise RevisionConflictError(self.key.id, revision, end.revision)
-        check_sequences("run_events", events, end.next_sequence, batches[0].position)
-        change = await added_events(self._run_id, end, events, self._retention)
-        return Draft(change, seen_revision=revision)
-
-    async def _end(self) -> RunEnd:
-        end = await read_run_end(self._backend, self.key, self._run_id)
+    async def draft(self, view: View | None, records: Sequence[bytes], first: int) -> Draft:
+        end = await run_end(LogReader(self._backend, self.key, self.log, view), self._run_id) if view else None
         if end is None:
             raise InvalidArgumentError(field="run_id", problem=NOT_STORED)
-        return end
+        # The others follow it, as was checked when they came.
+        check_sequences(self.field, [run_pb2.RunEventRecord.FromString(records[0])], end.next_sequence, first)
+        change = await added_events(self._run_id, end, records, self._retention)
+        return Draft(change, seen_revision=end.log.view.revision)
+
+
+def _checked(
+    codec: AnyCodec, is_plain: Callable[[Any], bool], field: str, messages: Sequence[Message], first: int
+) -> list[bytes]:
+    return [
+        message.SerializeToString() if is_plain(message) else checked(codec, f"{field}[{place}]", message)
+        for place, message in enumerate(messages, first)
+    ]
+
+
+def is_plain_trace(event: trace_pb2.TraceEvent) -> bool:
+    """Tell whether nothing of a trace event is left to check: it has no JSON, and protobuf checked the rest."""
+    return event.kind in _KINDS and not (event.HasField("details_json") or event.HasField("unknown_fields_json"))
+
+
+def is_plain_delta(event: run_pb2.RunEventRecord) -> bool:
+    """Tell whether nothing of a run event is left to check: it is a piece of text, without JSON."""
+    kind = event.event.WhichOneof("event")
+    if kind not in _DELTAS or event.HasField("unknown_fields_json"):
+        return False
+    return not getattr(event.event, kind).HasField("unknown_fields_json")

@@ -39,22 +39,30 @@ MARKS_KEPT = 64
 class Target(ABC):
     """The log to which a stream appends."""
 
-    def __init__(self, key: Key, log: str) -> None:
+    def __init__(self, key: Key, log: str, field: str, documents: Sequence[str] = ()) -> None:
         self.key, self.log = key, log
+        self.field = field
+        """The name that the records have in a batch."""
+        self.documents = documents
+        """What a view has to show, beside the length of the log."""
 
     @abstractmethod
-    async def check_open(self) -> None:
+    def check_open(self, view: View | None) -> None:
         """Refuse a stream whose log cannot be appended to. Errors: InvalidArgumentError."""
 
     @abstractmethod
-    def check(self, batch: Batch, before: Batch | None) -> None:
-        """Refuse records that no reader could take, or that do not follow the batch before. Errors: as `check_open`."""
+    def checked(self, messages: Sequence[Any], first: int) -> Sequence[bytes]:
+        """Return the records that keep the next messages of this call, of which at least one comes.
+
+        Errors: InvalidArgumentError for one that no reader could take, or that does not follow those before; they
+        begin at `first` of the stream.
+        """
 
     @abstractmethod
-    async def draft(self, view: View | None, batches: Sequence[Batch]) -> Draft:
-        """Return what appends the batches to the log as it is in `view`, which shows its length, and to no other.
+    async def draft(self, view: View | None, records: Sequence[bytes], first: int) -> Draft:
+        """Return what appends the records to the log as it is in `view`, and to no other.
 
-        Errors: RevisionConflictError or RevisionNotKeptError when something else is stored; InvalidArgumentError.
+        Errors: RevisionNotKeptError when something else is stored by now; InvalidArgumentError.
         """
 
 
@@ -69,8 +77,8 @@ class Appender:
         self._position, self._revision = start.position, 0
         """How many records of the stream are durable, and the revision of the session then."""
 
-    async def progress(self, batches: AsyncIterator[Batch]) -> AsyncIterator[tuple[int, int]]:
-        """Commit the batches; yield how many records of the stream are durable, first where the batches have to begin.
+    async def progress(self, steps: AsyncIterator[Any]) -> AsyncIterator[tuple[int, int]]:
+        """Commit what comes; yield how many records of the stream are durable, first where the batches have to begin.
 
         With it comes the revision of the session. Errors: InvalidArgumentError, RequestIdReusedError, StaleLeaseError;
         StoreUnavailableError when another call went on with the stream.
@@ -78,7 +86,7 @@ class Appender:
         await self._open()
         yield self._position, self._revision
         intake = Intake()
-        filling = asyncio.create_task(intake.fill(self._checked(batches)))
+        filling = asyncio.create_task(intake.fill(self._batches(steps)))
         try:
             while taken := await intake.take():
                 await self._commit(taken)
@@ -92,7 +100,7 @@ class Appender:
         if self._start.stream_id:
             check_part("start.stream_id", self._start.stream_id)
         view = await self._read()
-        await self._target.check_open()
+        self._target.check_open(view)
         self._mark = self._stored_mark(view)
         mark = StoredAppend.FromString(self._mark)
         if not self._mark and self._may_be_forgotten(view):
@@ -104,45 +112,44 @@ class Appender:
         self._revision = view.revision if view else 0
 
     def _may_be_forgotten(self, view: View | None) -> bool:
-        """Tell whether the stream may have had a mark: all that are left are newer than its beginning."""
-        if view is None or len(view.documents) < MARKS_KEPT or not self._start.HasField("opened_revision"):
-            return False
-        oldest = min(StoredAppend.FromString(mark).revision for mark in view.documents.values())
-        return oldest > self._start.opened_revision
+        """Tell whether the stream may have had a mark: all that are left are newer than its beginning.
 
-    async def _checked(self, batches: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
-        position, before = self._position, None
-        async for batch in batches:
-            if batch.position != position:
-                problem = f"must be {position}, where the batch before ended, not {batch.position}"
-                raise InvalidArgumentError(field="batch.position", problem=problem)
-            if position > MAX_COUNT - len(batch.records):
-                problem = f"must leave room for the records of the batch, since {MAX_COUNT} are the most"
-                raise InvalidArgumentError(field="batch.position", problem=problem)
-            if batch.records:
-                self._target.check(batch, before)
-                position, before = position + len(batch.records), batch
-                yield batch
+        A stream that has come anywhere did not begin now, also when the caller does not say when it began.
+        """
+        is_new = not (self._start.position or self._start.HasField("opened_revision"))
+        revisions = [mark.revision for mark in self._other_marks(view).values()]
+        return not is_new and len(revisions) >= MARKS_KEPT and min(revisions) > self._start.opened_revision
+
+    async def _batches(self, steps: AsyncIterator[Any]) -> AsyncIterator[Batch]:
+        position = self._position
+        async for step in steps:
+            if not step.HasField("batch"):
+                raise InvalidArgumentError(field="batch", problem="must be in every message but the first")
+            messages = getattr(step.batch, self._target.field)
+            _check_position(step.batch.position, position, len(messages))
+            if messages:
+                yield Batch(position, self._target.checked(messages, position), step.ByteSize())
+                position += len(messages)
 
     async def _commit(self, batches: Sequence[Batch]) -> None:
-        position = batches[-1].position + len(batches[-1].records)
         async with self._turns.of(self._target.key):
             for attempt in range(ATTEMPTS):
                 try:
-                    committed = await self._try_commit(batches, position)
+                    committed = await self._try_commit(batches)
                 except (RevisionConflictError, RevisionNotKeptError, StaleBaseError):
                     await pause(attempt)
                     continue
-                self._position, self._revision = position, committed.revision
+                self._position, self._revision = batches[-1].stop, committed.revision
                 return
         raise overtaken(self._target.key)
 
-    async def _try_commit(self, batches: Sequence[Batch], position: int) -> Commit:
+    async def _try_commit(self, batches: Sequence[Batch]) -> Commit:
         view = await self._read()
         self._check_mark(view)
-        revision = view.revision if view else 0
-        mark = StoredAppend(log=self._target.log, count=position, revision=revision + 1).SerializeToString()
-        draft = await self._target.draft(view, batches)
+        revision, stop = view.revision if view else 0, batches[-1].stop
+        mark = StoredAppend(log=self._target.log, count=stop, revision=revision + 1).SerializeToString()
+        records = list(chain.from_iterable(batch.records for batch in batches))
+        draft = await self._target.draft(view, records, batches[0].position)
         documents = {**draft.change.documents, **self._marks(view, mark)}
         guard = lease_guard(self._target.key, self._start)
         changed = replace(draft.change, documents=documents, guard=guard)
@@ -154,9 +161,10 @@ class Appender:
         return committed
 
     async def _read(self) -> View | None:
-        """Read the mark, and as long as the stream has none those of the other streams, too."""
+        """Read what the target needs, the mark, and as long as the stream has none those of the other streams, too."""
         marks = self._mark_name if self._mark else APPEND_PREFIX
-        return await self._backend.read(self._target.key, (marks,), {self._target.log: LogRange(0, 0)})
+        documents, logs = (marks, *self._target.documents), {self._target.log: LogRange(0, 0)}
+        return await self._backend.read(self._target.key, documents, logs)
 
     def _check_mark(self, view: View | None) -> None:
         """Refuse to go on when another call of the same stream did; a mark that went, with the session, is no sign."""
@@ -167,12 +175,20 @@ class Appender:
     def _stored_mark(self, view: View | None) -> bytes:
         return view.documents.get(self._mark_name, b"") if view else b""
 
+    def _other_marks(self, view: View | None) -> dict[str, StoredAppend]:
+        documents = view.documents.items() if view else ()
+        return {
+            name: StoredAppend.FromString(mark)
+            for name, mark in documents
+            if name.startswith(APPEND_PREFIX) and name != self._mark_name
+        }
+
     def _marks(self, view: View | None, mark: bytes) -> dict[str, bytes | None]:
         """Return the new mark, and what removes the oldest of the others when they are too many."""
         if not self._start.stream_id:
             return {}
-        others = {name: other for name, other in view.documents.items() if name != self._mark_name} if view else {}
-        oldest_first = sorted(others, key=lambda name: StoredAppend.FromString(others[name]).revision)
+        others = self._other_marks(view)
+        oldest_first = sorted(others, key=lambda name: others[name].revision)
         return {**dict.fromkeys(oldest_first[: max(0, len(others) - MARKS_KEPT + 1)]), self._mark_name: mark}
 
 
@@ -185,14 +201,11 @@ async def first_step(steps: AsyncIterator[Any]) -> AppendStart:
     return start
 
 
-async def batches_in(steps: AsyncIterator[Any], field: str) -> AsyncIterator[Batch]:
-    """Iterate over the batches of a stream, whose records stand in `field`. Errors: as `first_step`."""
-    async for step in steps:
-        if not step.HasField("batch"):
-            raise InvalidArgumentError(field="batch", problem="must be in every message but the first")
-        yield Batch(step.batch.position, getattr(step.batch, field), step.ByteSize())
-
-
-def records_of(batches: Sequence[Batch]) -> list[Any]:
-    """Return the records of all batches."""
-    return list(chain.from_iterable(batch.records for batch in batches))
+def _check_position(position: int, wanted: int, count: int) -> None:
+    """Refuse a batch of `count` records that does not begin where it has to."""
+    if position != wanted:
+        problem = f"must be {wanted}, where the batch before ended, not {position}"
+        raise InvalidArgumentError(field="batch.position", problem=problem)
+    if position > MAX_COUNT - count:
+        problem = f"must leave room for the records of the batch, since {MAX_COUNT} are the most"
+        raise InvalidArgumentError(field="batch.position", problem=problem)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sessionstore.errors import RevisionNotKeptError
 from sessionstore.v1 import run_pb2
 from sessionstore_server.backends.base import Backend, Key
-from sessionstore_server.services.keys import TRACES, run_events, run_extent, run_record
-from sessionstore_server.services.log_reader import PAGE_BYTES, LogReader, open_log
-from sessionstore_server.services.run_events import stored_extent, stored_run
+from sessionstore_server.services.keys import TRACES, run_events, run_record
+from sessionstore_server.services.log_reader import PAGE_BYTES, LogReader, at_one_revision, open_log
+from sessionstore_server.services.run_events import run_documents, stored_extent, stored_run
 
 _FINAL = (run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED)
 
@@ -46,29 +45,29 @@ async def read_trace_page(
     backend: Backend, key: Key, position: int, limit: int, page_bytes: int = PAGE_BYTES
 ) -> TracePage:
     """Return up to `limit` trace events from a position on."""
-    while True:
+
+    async def read() -> TracePage:
         log = await open_log(backend, key, TRACES)
         if log is None:
             return TracePage(0, is_present=False, records=(), length=0)
-        try:
-            records = await log.page(position, limit, page_bytes)
-        except RevisionNotKeptError:
-            continue
+        records = await log.page(position, limit, page_bytes)
         return TracePage(log.view.revision, TRACES in log.view.logs, records, log.length)
+
+    return await at_one_revision(backend, key, read)
 
 
 async def read_run_page(
     backend: Backend, key: Key, run_id: str, after_sequence: int | None, limit: int, page_bytes: int = PAGE_BYTES
 ) -> RunPage | None:
     """Return up to `limit` events of a run behind a cursor (None: from the beginning); None when it is not stored."""
-    while True:
-        log = await open_log(backend, key, run_events(run_id), (run_record(run_id), run_extent(run_id)))
+
+    async def read() -> RunPage | None:
+        log = await open_log(backend, key, run_events(run_id), run_documents(run_id))
         if log is None or run_record(run_id) not in log.view.documents:
             return None
-        try:
-            return await _run_page(log, run_id, after_sequence, limit, page_bytes)
-        except RevisionNotKeptError:
-            continue
+        return await _run_page(log, run_id, after_sequence, limit, page_bytes)
+
+    return await at_one_revision(backend, key, read)
 
 
 async def _run_page(log: LogReader, run_id: str, after_sequence: int | None, limit: int, page_bytes: int) -> RunPage:

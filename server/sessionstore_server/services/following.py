@@ -9,15 +9,13 @@ from sessionstore_server.backends.base import Backend, Key
 from sessionstore_server.services.event_pages import RunPage, TracePage, read_run_page, read_trace_page
 from sessionstore_server.services.run_events import NOT_STORED
 
-POLL_SECONDS = 0.25
-"""How soon what other processes commit is seen at the latest."""
 PAGE_BYTES = 1 << 16
 """A page has about this size: small, since what arrives in part when a connection is lost has to be sent again."""
 
 
 async def follow_traces(backend: Backend, key: Key, position: int) -> AsyncIterator[TracePage]:
     """Yield pages of the trace events from `position` on, without end."""
-    async for _ in _looks(backend, key):
+    async for _ in looks(backend, key):
         while (page := await read_trace_page(backend, key, position, MAX_PAGE_SIZE, PAGE_BYTES)).records:
             position += len(page.records)
             yield page
@@ -31,7 +29,7 @@ async def follow_run(backend: Backend, key: Key, run_id: str, after_sequence: in
     page = await read_run_page(backend, key, run_id, after_sequence, 1)
     if page is None:
         raise InvalidArgumentError(field="run_id", problem=NOT_STORED)
-    async for _ in _looks(backend, key):
+    async for _ in looks(backend, key):
         while (
             page := await read_run_page(backend, key, run_id, after_sequence, MAX_PAGE_SIZE, PAGE_BYTES)
         ) and page.records:
@@ -41,10 +39,10 @@ async def follow_run(backend: Backend, key: Key, run_id: str, after_sequence: in
             return
 
 
-async def _looks(backend: Backend, key: Key) -> AsyncIterator[None]:
-    """Yield at once, and again whenever something may have been written under a key."""
+async def looks(backend: Backend, key: Key | None) -> AsyncIterator[None]:
+    """Yield at once, and again whenever something may have been written under a key (None: under any)."""
     while True:
-        written = asyncio.create_task(backend.wait(key, POLL_SECONDS))
+        written = asyncio.create_task(backend.wait(key, backend.poll_seconds))
         try:
             # A turn for the wait to begin: what is written after the look then ends it.
             await asyncio.sleep(0)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 MAX_BATCHES = 64
 MAX_BYTES = 1 << 20
@@ -15,9 +14,14 @@ class Batch:
     """Records in order, from a position of their stream on."""
 
     position: int
-    records: Sequence[Any]
+    records: Sequence[bytes]
     size: int
     """In bytes."""
+
+    @property
+    def stop(self) -> int:
+        """The position behind the last record."""
+        return self.position + len(self.records)
 
 
 class Intake:

@@ -1,21 +1,28 @@
 """Reads a log at one revision, a part at a time."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from sessionstore.errors import RevisionNotKeptError
 from sessionstore_server.backends.base import Backend, Key, LogRange, View
+from sessionstore_server.services.turns import ATTEMPTS, overtaken
+
+T = TypeVar("T")
 
 PART_RECORDS = 128
 """How many records are read at a time."""
 PAGE_BYTES = 4 << 20
 """A page ends when its records have this size, also if fewer are there than were asked for."""
 
+_PAUSE_SECONDS = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class LogReader:
     """Reads the log `name` of a key at the revision of `view`, which tells its length.
 
-    Errors: RevisionNotKeptError when the revision has long passed: begin anew.
+    Errors: RevisionNotKeptError when the revision has long passed: begin anew, see `at_one_revision`.
     """
 
     backend: Backend
@@ -59,3 +66,16 @@ async def open_log(backend: Backend, key: Key, name: str, documents: Collection[
     """Return a reader of the log as it is now, with these documents in its view; None when the key is absent."""
     view = await backend.read(key, documents, {name: LogRange(0, 0)})
     return None if view is None else LogReader(backend, key, name, view)
+
+
+async def at_one_revision(backend: Backend, key: Key, read: Callable[[], Awaitable[T]]) -> T:
+    """Return what `read` does; when a revision passes before all is read, begin anew after the next commit.
+
+    Errors: StorageError when no attempt gets through, beside those of `read`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return await read()
+        except RevisionNotKeptError:
+            await backend.wait(key, _PAUSE_SECONDS)
+    raise overtaken(key)

@@ -17,7 +17,7 @@ from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
 from sessionstore_server.backends.base import Backend, Key, LogRange, View
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.append_targets import RunTarget
-from sessionstore_server.services.appending import Appender, batches_in, first_step
+from sessionstore_server.services.appending import Appender, first_step
 from sessionstore_server.services.checks import checked, checked_all
 from sessionstore_server.services.event_pages import read_run_page
 from sessionstore_server.services.following import follow_run
@@ -72,7 +72,7 @@ class RunService:
         key = session_key(caller, start.session_id)
         target = RunTarget(self._backend, key, start.run_id, self._retention)
         appender = Appender(self._backend, self._turns, target, start)
-        async for position, revision in appender.progress(batches_in(steps, "run_events")):
+        async for position, revision in appender.progress(steps):
             yield pb.AppendRunEventsResponse(position=position, revision=revision)
 
     async def read_run_events(self, request: pb.ReadRunEventsRequest, caller: Caller) -> bytes:

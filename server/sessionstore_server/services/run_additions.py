@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sessionstore.errors import InvalidArgumentError, RevisionNotKeptError
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.v1 import commit_pb2 as pb
 from sessionstore.v1 import run_pb2, storage_pb2
 from sessionstore.wire.records import RUN_EVENT
@@ -11,6 +11,7 @@ from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Vi
 from sessionstore_server.services import keys
 from sessionstore_server.services.additions import Addition
 from sessionstore_server.services.checks import checked_all
+from sessionstore_server.services.log_reader import at_one_revision, open_log
 from sessionstore_server.services.replacing import Draft, merged
 from sessionstore_server.services.retention import Retention
 from sessionstore_server.services.run import stored_run_ids, wanted_runs
@@ -18,8 +19,9 @@ from sessionstore_server.services.run_events import (
     NOT_STORED,
     added_events,
     check_sequences,
-    read_run_end,
     removed_run,
+    run_documents,
+    run_end,
     with_events,
 )
 
@@ -49,19 +51,18 @@ def replaced_runs(
 
 def added_run_events(backend: Backend, key: Key, field: str, sent: pb.RunEvents, retention: Retention) -> Addition:
     """Add events to a stored run; `field` has them in the request."""
+    name = keys.run_events(sent.run_id)
+    records = [event.SerializeToString() for event in sent.events]
 
-    async def draft(_: View) -> Draft:
-        while True:
-            end = await read_run_end(backend, key, sent.run_id)
-            if end is None:
-                raise InvalidArgumentError(field=f"{field}.run_id", problem=NOT_STORED)
-            check_sequences(f"{field}.events", sent.events, end.next_sequence)
-            try:
-                return Draft(await added_events(sent.run_id, end, sent.events, retention))
-            except RevisionNotKeptError:
-                continue
+    async def read() -> Draft:
+        log = await open_log(backend, key, name, run_documents(sent.run_id))
+        end = await run_end(log, sent.run_id) if log else None
+        if end is None:
+            raise InvalidArgumentError(field=f"{field}.run_id", problem=NOT_STORED)
+        check_sequences(f"{field}.events", sent.events, end.next_sequence)
+        return Draft(await added_events(sent.run_id, end, records, retention))
 
-    return Addition(draft)
+    return Addition(lambda _: at_one_revision(backend, key, read))
 
 
 def check_run_events(run_events: Sequence[pb.RunEvents]) -> None:

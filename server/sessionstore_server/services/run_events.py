@@ -8,13 +8,13 @@ run; until then `StoredRunExtent` tells where the run begins, so that an append 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from sessionstore.errors import InvalidArgumentError, RevisionNotKeptError
+from sessionstore.errors import InvalidArgumentError
 from sessionstore.v1 import run_pb2 as pb
 from sessionstore.v1.storage_pb2 import StoredRunExtent
-from sessionstore_server.backends.base import Backend, Change, Key, Splice, View
+from sessionstore_server.backends.base import Change, Splice, View
 from sessionstore_server.services.checks import MAX_COUNT
 from sessionstore_server.services.keys import run_events, run_extent, run_record
-from sessionstore_server.services.log_reader import LogReader, open_log
+from sessionstore_server.services.log_reader import LogReader
 from sessionstore_server.services.retention import UNLIMITED, Retention, event_json_bytes
 
 NOT_STORED = "no run of this id is stored: save it first"
@@ -31,11 +31,6 @@ class RunEnd:
     """How many records at the beginning of the log no longer belong to the run."""
     json_bytes: int | None
     """The size of the others, each as compact JSON; None: not known."""
-
-    @property
-    def revision(self) -> int:
-        """That of the session, for the commit that adds events."""
-        return self.log.view.revision
 
 
 def check_sequences(field: str, events: Sequence[pb.RunEventRecord], next_sequence: int, first: int = 0) -> None:
@@ -69,35 +64,42 @@ def with_events(field: str, record: pb.RunRecord, events: Sequence[pb.RunEventRe
     return extended
 
 
-async def read_run_end(backend: Backend, key: Key, run_id: str) -> RunEnd | None:
-    """Return where the events of a run end at present, or None when the run is not stored."""
-    while True:
-        log = await open_log(backend, key, run_events(run_id), (run_record(run_id), run_extent(run_id)))
-        if log is None or run_record(run_id) not in log.view.documents:
-            return None
-        try:
-            return await _run_end(log, run_id)
-        except RevisionNotKeptError:
-            continue
+def run_documents(run_id: str) -> tuple[str, str]:
+    """Return the names of the documents that a view must show, so that it tells where the events of a run end."""
+    return run_record(run_id), run_extent(run_id)
 
 
-async def added_events(
-    run_id: str, end: RunEnd, events: Sequence[pb.RunEventRecord], retention: Retention = UNLIMITED
-) -> Change:
+async def run_end(log: LogReader, run_id: str) -> RunEnd | None:
+    """Return where the events of a run, of which `log` shows the documents, end; None when the run is not stored.
+
+    Errors: RevisionNotKeptError when the revision has long passed.
+    """
+    if run_record(run_id) not in log.view.documents:
+        return None
+    if run_extent(run_id) in log.view.documents:
+        extent = stored_extent(log.view, run_id)
+        json_bytes = extent.json_bytes if extent.HasField("json_bytes") else None
+        return RunEnd(log, extent.event_count, extent.dropped, json_bytes)
+    record = stored_run(log.view, run_id)
+    last = await log.read(max(0, log.length - 1))
+    record.events.extend(map(pb.RunEventRecord.FromString, last))
+    return RunEnd(log, next_sequence(record), 0, None)
+
+
+async def added_events(run_id: str, end: RunEnd, records: Sequence[bytes], retention: Retention = UNLIMITED) -> Change:
     """Return the change that adds events, which follow, to a stored run that ends at `end`.
 
     It holds only at the revision of `end`: commit it on that condition. Errors: RevisionNotKeptError when the revision
     has long passed.
     """
-    records = [event.SerializeToString() for event in events]
-    dropped, json_bytes = await _kept(end, events, retention)
-    length = end.log.length + len(events)
+    dropped, json_bytes = await _kept(end, records, retention)
+    length = end.log.length + len(records)
     splice = Splice(records)
     if dropped > length - dropped:
         splice = Splice((*await end.log.read(dropped), *records[max(0, dropped - end.log.length) :]), keep=0)
         dropped = 0
     extent = StoredRunExtent(
-        event_count=end.next_sequence + len(events), dropped=dropped, json_bytes=json_bytes
+        event_count=end.next_sequence + len(records), dropped=dropped, json_bytes=json_bytes
     ).SerializeToString()
     return Change({run_extent(run_id): extent}, {run_events(run_id): splice})
 
@@ -125,36 +127,29 @@ def stored_extent(view: View, run_id: str) -> StoredRunExtent:
     return StoredRunExtent.FromString(view.documents.get(run_extent(run_id), b""))
 
 
-async def _run_end(log: LogReader, run_id: str) -> RunEnd:
-    extent = stored_extent(log.view, run_id)
-    if run_extent(run_id) in log.view.documents:
-        json_bytes = extent.json_bytes if extent.HasField("json_bytes") else None
-        return RunEnd(log, extent.event_count, extent.dropped, json_bytes)
-    record = stored_run(log.view, run_id)
-    last = await log.read(max(0, log.length - 1))
-    record.events.extend(map(pb.RunEventRecord.FromString, last))
-    return RunEnd(log, next_sequence(record), 0, None)
-
-
-async def _kept(end: RunEnd, events: Sequence[pb.RunEventRecord], retention: Retention) -> tuple[int, int | None]:
-    """Return how many records no longer belong to the run with the events, and the size of the others."""
-    length = end.log.length + len(events)
+async def _kept(end: RunEnd, records: Sequence[bytes], retention: Retention) -> tuple[int, int | None]:
+    """Return how many records no longer belong to the run with the new ones, and the size of the others."""
+    length = end.log.length + len(records)
     if retention.max_run_bytes is None:
         return max(end.dropped, length - (retention.max_run_events or length)), None
-    dropped, size = end.dropped, sum(map(event_json_bytes, events))
+    dropped, size = end.dropped, sum(map(_json_bytes, records))
     size += await _stored_bytes(end) if end.json_bytes is None else end.json_bytes
-    oldest_first = _oldest_first(end, events)
+    oldest_first = _oldest_first(end, records)
     while not retention.has_room(length - dropped, size):
-        dropped, size = dropped + 1, size - event_json_bytes(await anext(oldest_first))
+        dropped, size = dropped + 1, size - _json_bytes(await anext(oldest_first))
     return dropped, size
 
 
 async def _stored_bytes(end: RunEnd) -> int:
-    return sum([event_json_bytes(event) async for event in _oldest_first(end, ())])
+    return sum([_json_bytes(record) async for record in _oldest_first(end, ())])
 
 
-async def _oldest_first(end: RunEnd, events: Sequence[pb.RunEventRecord]) -> AsyncIterator[pb.RunEventRecord]:
+async def _oldest_first(end: RunEnd, records: Sequence[bytes]) -> AsyncIterator[bytes]:
     async for record in end.log.each(end.dropped, end.log.length):
-        yield pb.RunEventRecord.FromString(record)
-    for event in events:
-        yield event
+        yield record
+    for record in records:
+        yield record
+
+
+def _json_bytes(record: bytes) -> int:
+    return event_json_bytes(pb.RunEventRecord.FromString(record))

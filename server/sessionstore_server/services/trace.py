@@ -16,7 +16,7 @@ from sessionstore.wire.methods import (
 from sessionstore.wire.records import TRACE_EVENT
 from sessionstore_server.backends.base import Backend
 from sessionstore_server.services.append_targets import TraceTarget
-from sessionstore_server.services.appending import Appender, batches_in, first_step
+from sessionstore_server.services.appending import Appender, first_step
 from sessionstore_server.services.event_pages import read_trace_page
 from sessionstore_server.services.following import follow_traces
 from sessionstore_server.services.handlers import Caller, HandlerTable
@@ -51,7 +51,7 @@ class TraceService(RecordService):
         start = await first_step(steps)
         target = TraceTarget(session_key(caller, start.session_id))
         appender = Appender(self._backend, self._turns, target, start)
-        async for position, revision in appender.progress(batches_in(steps, _FIELD)):
+        async for position, revision in appender.progress(steps):
             yield pb.AppendTraceEventsResponse(position=position, revision=revision)
 
     async def read_trace_events(self, request: pb.ReadTraceEventsRequest, caller: Caller) -> bytes:

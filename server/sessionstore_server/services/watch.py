@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 from sessionstore.v1 import watch_pb2 as pb
 from sessionstore.wire.methods import WATCH_COMMITS
 from sessionstore_server.backends.base import Backend, Feed, FeedEntry
+from sessionstore_server.services.following import looks
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import SESSIONS
 from sessionstore_server.services.responses import timestamp
 
 _NOTICES = 1_000
 """The most in one response."""
-_LOOK_AGAIN_SECONDS = 0.25
-"""How long a commit of another process may go unnoticed."""
 
 
 class WatchService:
@@ -36,14 +35,15 @@ class WatchService:
         feed = await self._feed(caller, request.position or None)
         told = request.position or feed.position
         yield pb.WatchCommitsResponse(position=told)
-        while True:
-            # Commits to other things move the position too; a watcher that is not told would fall behind.
-            if feed.position != told:
-                told = feed.position
-                yield pb.WatchCommitsResponse(commits=map(_notice, feed.entries), position=told)
-            if not feed.entries:
-                await self._backend.wait(None, _LOOK_AGAIN_SECONDS)
-            feed = await self._feed(caller, told)
+        async for _ in looks(self._backend, None):
+            is_behind = True
+            while is_behind:
+                feed = await self._feed(caller, told)
+                # Commits to other things move the position too; a watcher that is not told would fall behind.
+                if feed.position != told:
+                    told = feed.position
+                    yield pb.WatchCommitsResponse(commits=map(_notice, feed.entries), position=told)
+                is_behind = bool(feed.entries)
 
     async def _feed(self, caller: Caller, position: str | None) -> Feed:
         return await self._backend.feed(caller.namespace, SESSIONS, position, _NOTICES)

@@ -188,6 +188,9 @@ async def test_a_stream_that_may_be_forgotten_is_refused(backend) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         await Call(backend, stream_id="stream 0", opened_revision=0).told()
     assert caught.value.field == "start.stream_id"
+    with pytest.raises(InvalidArgumentError) as caught:
+        await Call(backend, stream_id="stream 0", position=1).told()
+    assert caught.value.field == "start.stream_id"
     assert await Call(backend, stream_id="stream 1", opened_revision=1).told() == 1
     assert await Call(backend, stream_id="late", opened_revision=MARKS_KEPT + 1).told() == 0
     await backend.delete(KEY)
