@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import grpc
@@ -215,6 +216,27 @@ async def test_a_repeated_fork_counts_once(served: Served) -> None:
         await served.store.delete(deleted)
         assert await served.answer(write) == answers[0]
     assert await served.store.list() == []
+
+
+@keeping
+async def test_a_repeated_change_of_a_lease_counts_once(served: Served) -> None:
+    """Q1: So it is with leases, at the same time and when somebody else holds it by then."""
+    lease = await served.store.acquire_lease("a", "one", 60)
+    await served.store.release_lease(lease)
+    made: list[tuple[Asked, Message]] = []
+    for change in (
+        lambda store: store.acquire_lease("a", "two", 60),
+        lambda store: store.renew_lease(replace(lease, epoch=2), 60),
+        lambda store: store.release_lease(replace(lease, epoch=2)),
+    ):
+        request = await asked(change)
+        several = await asyncio.gather(*(served.answer(request) for _ in range(8)))
+        assert several == [several[0]] * 8
+        made.append((request, several[0]))
+    successor = await served.store.acquire_lease("a", "three", 60)
+    for request, answer in made:
+        assert await served.answer(request) == answer
+    assert [held async for held in served.store.list_leases()] == [successor]
 
 
 @keeping

@@ -79,6 +79,19 @@ async def test_a_delete_whose_answer_was_lost_removes_nothing_that_came_after(lo
     assert await lossy.store.save(SessionData(id="a"), expected_revision=0) == 4
 
 
+async def test_leases_whose_answers_were_lost_change_once(lossy: Lossy) -> None:
+    lossy.proxy.lose_answers = 2
+    lease = await lossy.store.acquire_lease("a", "one", 60)
+    assert [held async for held in lossy.direct.list_leases()] == [lease]
+    lossy.proxy.lose_answers = 2
+    lease = await lossy.store.renew_lease(lease, 120)
+    assert [held async for held in lossy.direct.list_leases()] == [lease]
+    lossy.proxy.lose_answers = 2
+    await lossy.store.release_lease(lease)
+    assert lossy.proxy.lost_answers == 6
+    assert (await lossy.direct.acquire_lease("a", "two", 60)).epoch == lease.epoch + 1
+
+
 async def test_lost_answers_of_many_clients(local_store: SessionStore) -> None:
     """Each client has a connection of its own, and loses one of twelve answers, but never too many in a row."""
     async with running_server(local_store) as server, AsyncExitStack() as stack:

@@ -29,10 +29,15 @@ class Conditions:
 
 def identity(conditions: Conditions) -> dict[str, object]:
     """Return the fields that every write has: what it depends on, and an id of its own."""
-    fields: dict[str, object] = {"expected_revision": conditions.expected_revision, "request_id": uuid4().hex}
+    fields: dict[str, object] = {"expected_revision": conditions.expected_revision, "request_id": new_request_id()}
     if conditions.lease_epoch is not None:
         fields["lease_epoch"] = conditions.lease_epoch
     return fields
+
+
+def new_request_id() -> str:
+    """Return an id that no other request has."""
+    return uuid4().hex
 
 
 class Calls:

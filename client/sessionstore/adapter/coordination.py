@@ -7,7 +7,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 from typing_extensions import override
 
-from sessionstore.adapter.calls import Calls
+from sessionstore.adapter.calls import Calls, new_request_id
 from sessionstore.errors import InvalidArgumentError, StoreUnavailableError
 from sessionstore.patience import Patience
 from sessionstore.store import CommitNotice, Lease, WatchPage
@@ -63,7 +63,7 @@ class CoordinationCalls(Calls, CoordinationOperations):
                 await patience.pause(error)
 
     async def _change_lease(self, method: Method[Q, A], **values: object) -> A:
-        return await self._transport.unary(method, build(method.request, **values))
+        return await self._transport.unary(method, build(method.request, request_id=new_request_id(), **values))
 
     async def _watched(self, position: str) -> AsyncIterator[watch_pb2.WatchCommitsResponse]:
         request = build(watch_pb2.WatchCommitsRequest, position=position)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsessionstore/v1/lease.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n\x05Lease\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x30\n\x0c\x61\x63quire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x13\x41\x63quireLeaseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\"=\n\x14\x41\x63quireLeaseResponse\x12%\n\x05lease\x18\x01 \x01(\x0b\x32\x16.sessionstore.v1.Lease\"F\n\x11RenewLeaseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\";\n\x12RenewLeaseResponse\x12%\n\x05lease\x18\x01 \x01(\x0b\x32\x16.sessionstore.v1.Lease\"8\n\x13ReleaseLeaseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"(\n\x14ReleaseLeaseResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\":\n\x11ListLeasesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x12ListLeasesResponse\x12&\n\x06leases\x18\x01 \x03(\x0b\x32\x16.sessionstore.v1.Lease\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf6\x02\n\x0cLeaseService\x12[\n\x0c\x41\x63quireLease\x12$.sessionstore.v1.AcquireLeaseRequest\x1a%.sessionstore.v1.AcquireLeaseResponse\x12U\n\nRenewLease\x12\".sessionstore.v1.RenewLeaseRequest\x1a#.sessionstore.v1.RenewLeaseResponse\x12[\n\x0cReleaseLease\x12$.sessionstore.v1.ReleaseLeaseRequest\x1a%.sessionstore.v1.ReleaseLeaseResponse\x12U\n\nListLeases\x12\".sessionstore.v1.ListLeasesRequest\x1a#.sessionstore.v1.ListLeasesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsessionstore/v1/lease.proto\x12\x0fsessionstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n\x05Lease\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x30\n\x0c\x61\x63quire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x13\x41\x63quireLeaseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14\x41\x63quireLeaseResponse\x12%\n\x05lease\x18\x01 \x01(\x0b\x32\x16.sessionstore.v1.Lease\"Z\n\x11RenewLeaseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\x12\x12\n\nrequest_id\x18\x04 \x01(\t\";\n\x12RenewLeaseResponse\x12%\n\x05lease\x18\x01 \x01(\x0b\x32\x16.sessionstore.v1.Lease\"L\n\x13ReleaseLeaseRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"(\n\x14ReleaseLeaseResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\":\n\x11ListLeasesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x12ListLeasesResponse\x12&\n\x06leases\x18\x01 \x03(\x0b\x32\x16.sessionstore.v1.Lease\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf6\x02\n\x0cLeaseService\x12[\n\x0c\x41\x63quireLease\x12$.sessionstore.v1.AcquireLeaseRequest\x1a%.sessionstore.v1.AcquireLeaseResponse\x12U\n\nRenewLease\x12\".sessionstore.v1.RenewLeaseRequest\x1a#.sessionstore.v1.RenewLeaseResponse\x12[\n\x0cReleaseLease\x12$.sessionstore.v1.ReleaseLeaseRequest\x1a%.sessionstore.v1.ReleaseLeaseResponse\x12U\n\nListLeases\x12\".sessionstore.v1.ListLeasesRequest\x1a#.sessionstore.v1.ListLeasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEASE']._serialized_start=82
   _globals['_LEASE']._serialized_end=239
   _globals['_ACQUIRELEASEREQUEST']._serialized_start=241
-  _globals['_ACQUIRELEASEREQUEST']._serialized_end=314
-  _globals['_ACQUIRELEASERESPONSE']._serialized_start=316
-  _globals['_ACQUIRELEASERESPONSE']._serialized_end=377
-  _globals['_RENEWLEASEREQUEST']._serialized_start=379
-  _globals['_RENEWLEASEREQUEST']._serialized_end=449
-  _globals['_RENEWLEASERESPONSE']._serialized_start=451
-  _globals['_RENEWLEASERESPONSE']._serialized_end=510
-  _globals['_RELEASELEASEREQUEST']._serialized_start=512
-  _globals['_RELEASELEASEREQUEST']._serialized_end=568
-  _globals['_RELEASELEASERESPONSE']._serialized_start=570
-  _globals['_RELEASELEASERESPONSE']._serialized_end=610
-  _globals['_LISTLEASESREQUEST']._serialized_start=612
-  _globals['_LISTLEASESREQUEST']._serialized_end=670
-  _globals['_LISTLEASESRESPONSE']._serialized_start=672
-  _globals['_LISTLEASESRESPONSE']._serialized_end=757
-  _globals['_LEASESERVICE']._serialized_start=760
-  _globals['_LEASESERVICE']._serialized_end=1134
+  _globals['_ACQUIRELEASEREQUEST']._serialized_end=334
+  _globals['_ACQUIRELEASERESPONSE']._serialized_start=336
+  _globals['_ACQUIRELEASERESPONSE']._serialized_end=397
+  _globals['_RENEWLEASEREQUEST']._serialized_start=399
+  _globals['_RENEWLEASEREQUEST']._serialized_end=489
+  _globals['_RENEWLEASERESPONSE']._serialized_start=491
+  _globals['_RENEWLEASERESPONSE']._serialized_end=550
+  _globals['_RELEASELEASEREQUEST']._serialized_start=552
+  _globals['_RELEASELEASEREQUEST']._serialized_end=628
+  _globals['_RELEASELEASERESPONSE']._serialized_start=630
+  _globals['_RELEASELEASERESPONSE']._serialized_end=670
+  _globals['_LISTLEASESREQUEST']._serialized_start=672
+  _globals['_LISTLEASESREQUEST']._serialized_end=730
+  _globals['_LISTLEASESRESPONSE']._serialized_start=732
+  _globals['_LISTLEASESRESPONSE']._serialized_end=817
+  _globals['_LEASESERVICE']._serialized_start=820
+  _globals['_LEASESERVICE']._serialized_end=1194
 # @@protoc_insertion_point(module_scope)

@@ -64,18 +64,22 @@ class AcquireLeaseRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     HOLDER_FIELD_NUMBER: builtins.int
     TTL_MS_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     holder: builtins.str
     ttl_ms: builtins.int
     """For how long, from now; from 1 to 86,400,000."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         holder: builtins.str = ...,
         ttl_ms: builtins.int = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["holder", b"holder", "session_id", b"session_id", "ttl_ms", b"ttl_ms"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["holder", b"holder", "request_id", b"request_id", "session_id", b"session_id", "ttl_ms", b"ttl_ms"]) -> None: ...
 
 Global___AcquireLeaseRequest: typing_extensions.TypeAlias = AcquireLeaseRequest
 
@@ -107,18 +111,22 @@ class RenewLeaseRequest(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     EPOCH_FIELD_NUMBER: builtins.int
     TTL_MS_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     epoch: builtins.int
     ttl_ms: builtins.int
     """For how long, from now; from 1 to 86,400,000."""
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         epoch: builtins.int = ...,
         ttl_ms: builtins.int = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "session_id", b"session_id", "ttl_ms", b"ttl_ms"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "request_id", b"request_id", "session_id", b"session_id", "ttl_ms", b"ttl_ms"]) -> None: ...
 
 Global___RenewLeaseRequest: typing_extensions.TypeAlias = RenewLeaseRequest
 
@@ -149,15 +157,19 @@ class ReleaseLeaseRequest(google.protobuf.message.Message):
 
     SESSION_ID_FIELD_NUMBER: builtins.int
     EPOCH_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     epoch: builtins.int
+    request_id: builtins.str
+    """New for each change, the same when it is repeated. Empty: none."""
     def __init__(
         self,
         *,
         session_id: builtins.str = ...,
         epoch: builtins.int = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "session_id", b"session_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "request_id", b"request_id", "session_id", b"session_id"]) -> None: ...
 
 Global___ReleaseLeaseRequest: typing_extensions.TypeAlias = ReleaseLeaseRequest
 

@@ -32,8 +32,12 @@ class LeaseServiceStub(object):
     expired another holder may take it; writes that carry an older epoch are refused from then on. Writes without an
     epoch are not checked. A session need not exist to be leased, and its deletion does not end the lease.
 
+    A change with a `request_id` takes effect once, and its repeat is answered as the first time, with a lease that may
+    be over by then. The last 32 changes of a lease are known.
+
     Errors of every call:
-    INVALID_ARGUMENT: an id or the holder is empty, longer than 512 bytes, or holds NUL.
+    INVALID_ARGUMENT: an id or the holder is empty, longer than 512 bytes, or holds NUL; the request id is that of
+    another request.
     UNAVAILABLE: the server is starting, draining or out of reach.
     UNIMPLEMENTED: the store has no leases.
     INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
@@ -74,8 +78,12 @@ class LeaseServiceServicer(object):
     expired another holder may take it; writes that carry an older epoch are refused from then on. Writes without an
     epoch are not checked. A session need not exist to be leased, and its deletion does not end the lease.
 
+    A change with a `request_id` takes effect once, and its repeat is answered as the first time, with a lease that may
+    be over by then. The last 32 changes of a lease are known.
+
     Errors of every call:
-    INVALID_ARGUMENT: an id or the holder is empty, longer than 512 bytes, or holds NUL.
+    INVALID_ARGUMENT: an id or the holder is empty, longer than 512 bytes, or holds NUL; the request id is that of
+    another request.
     UNAVAILABLE: the server is starting, draining or out of reach.
     UNIMPLEMENTED: the store has no leases.
     INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.
@@ -158,8 +166,12 @@ class LeaseService(object):
     expired another holder may take it; writes that carry an older epoch are refused from then on. Writes without an
     epoch are not checked. A session need not exist to be leased, and its deletion does not end the lease.
 
+    A change with a `request_id` takes effect once, and its repeat is answered as the first time, with a lease that may
+    be over by then. The last 32 changes of a lease are known.
+
     Errors of every call:
-    INVALID_ARGUMENT: an id or the holder is empty, longer than 512 bytes, or holds NUL.
+    INVALID_ARGUMENT: an id or the holder is empty, longer than 512 bytes, or holds NUL; the request id is that of
+    another request.
     UNAVAILABLE: the server is starting, draining or out of reach.
     UNIMPLEMENTED: the store has no leases.
     INTERNAL: the storage failed, for example a full disk, or the server has a defect; its log tells why.

@@ -1,7 +1,8 @@
 """Leases: one key for each session that ever had one.
 
 The epoch stands in a document by itself, by which writes are guarded (see `writes`); a release removes it. The lease
-stays, without an end when it was released, so that the epoch never goes down.
+stays, without an end when it was released, so that the epoch never goes down. Each change is a revision, which a repeat
+of the request finds by the ledger of the key.
 """
 
 from collections.abc import Callable
@@ -12,17 +13,20 @@ from sessionstore.errors import InvalidArgumentError, LeaseHeldError, RevisionCo
 from sessionstore.store.coordination import MAX_LEASE_SECONDS
 from sessionstore.v1 import lease_pb2 as pb
 from sessionstore.wire.methods import ACQUIRE_LEASE, LIST_LEASES, RELEASE_LEASE, RENEW_LEASE
-from sessionstore_server.backends.base import Backend, Change, Key, Summary
+from sessionstore_server.backends.base import Backend, Change, Key, Request, Summary, View
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import LEASE, LEASE_EPOCH, LEASES, lease_key
 from sessionstore_server.services.pages import list_page
 from sessionstore_server.services.responses import timestamp
-from sessionstore_server.services.writes import epoch_record
+from sessionstore_server.services.writes import epoch_record, identity, past_commit
 
 _MAX_TTL_MS = MAX_LEASE_SECONDS * 1000
 
 Clock = Callable[[], datetime]
+_LeaseRequest = pb.AcquireLeaseRequest | pb.RenewLeaseRequest | pb.ReleaseLeaseRequest
+_Decide = Callable[[pb.Lease, datetime], pb.Lease]
+"""Returns what follows the present lease at a moment, or raises why nothing may."""
 
 
 def now() -> datetime:
@@ -57,27 +61,31 @@ class LeaseService:
                 raise LeaseHeldError(key.id, lease.holder, lease.expire_time.ToJsonString())
             return _prolonged(lease, moment + ttl)
 
-        return pb.AcquireLeaseResponse(lease=await self._replace(key, acquired))
+        return pb.AcquireLeaseResponse(lease=await self._replace(key, request, acquired))
 
     async def renew_lease(self, request: pb.RenewLeaseRequest, caller: Caller) -> pb.RenewLeaseResponse:
         """Prolong a lease that nobody took over."""
         key, ttl = lease_key(caller, request.session_id), _ttl(request.ttl_ms)
 
         def renewed(lease: pb.Lease, moment: datetime) -> pb.Lease:
-            if not _has_epoch(lease, request.epoch):
-                raise StaleLeaseError(key.id, request.epoch)
+            _check_epoch(lease, key, request.epoch)
             return _prolonged(lease, moment + ttl)
 
-        return pb.RenewLeaseResponse(lease=await self._replace(key, renewed))
+        return pb.RenewLeaseResponse(lease=await self._replace(key, request, renewed))
 
     async def release_lease(self, request: pb.ReleaseLeaseRequest, caller: Caller) -> pb.ReleaseLeaseResponse:
         """Give a lease up, so that writes under it are refused and anybody may take it."""
         key = lease_key(caller, request.session_id)
 
-        def released(lease: pb.Lease, _: datetime) -> pb.Lease | None:
-            return _without_end(lease) if _has_epoch(lease, request.epoch) else None
+        def released(lease: pb.Lease, _: datetime) -> pb.Lease:
+            _check_epoch(lease, key, request.epoch)
+            return _without_end(lease)
 
-        return pb.ReleaseLeaseResponse(released=await self._replace(key, released) is not None)
+        try:
+            await self._replace(key, request, released)
+        except StaleLeaseError:
+            return pb.ReleaseLeaseResponse(released=False)
+        return pb.ReleaseLeaseResponse(released=True)
 
     async def list_leases(self, request: pb.ListLeasesRequest, caller: Caller) -> pb.ListLeasesResponse:
         """Return those of a page that are held."""
@@ -86,23 +94,37 @@ class LeaseService:
         held = [lease for lease in leases if _is_held(lease, moment)]
         return pb.ListLeasesResponse(leases=held, next_page_token=page.next_page_token)
 
-    async def _replace(self, key: Key, decide: Callable[[pb.Lease, datetime], pb.Lease | None]) -> pb.Lease | None:
-        """Store what `decide` makes of the present lease, unless it is None; again if another call came first."""
+    async def _replace(self, key: Key, request: _LeaseRequest, decide: _Decide) -> pb.Lease:
+        """Store what `decide` makes of the present lease, and return it.
+
+        A repeat of `request` returns what was stored the first time, also when `decide` would refuse it by now.
+        """
+        try:
+            revision = await self._commit(key, request, decide)
+        except (LeaseHeldError, StaleLeaseError):
+            past = await past_commit(self._backend, key, request)
+            if past is None:
+                raise
+            revision = past.revision
+        return _lease(await self._backend.read(key, (LEASE,), revision=revision))
+
+    async def _commit(self, key: Key, request: _LeaseRequest, decide: _Decide) -> int:
+        """Store what `decide` makes of the present lease, again if another call came first; return the revision."""
         while True:
-            view = await self._backend.read(key, documents=(LEASE,))
-            present = pb.Lease.FromString(view.documents[LEASE]) if view else pb.Lease()
-            lease = decide(present, self._clock())
-            if lease is None:
-                return None
+            view = await self._backend.read(key, (LEASE,))
+            change = _change(decide(_lease(view), self._clock()), identity(request))
             with suppress(RevisionConflictError):
-                await self._backend.commit(key, _change(lease), expected_revision=view.revision if view else 0)
-                return lease
+                return (await self._backend.commit(key, change, view.revision if view else 0)).revision
 
 
-def _change(lease: pb.Lease) -> Change:
+def _lease(view: View | None) -> pb.Lease:
+    return pb.Lease.FromString(view.documents[LEASE]) if view else pb.Lease()
+
+
+def _change(lease: pb.Lease, request: Request | None) -> Change:
     record = lease.SerializeToString()
     epoch = epoch_record(lease.epoch) if lease.HasField("expire_time") else None
-    return Change(documents={LEASE: record, LEASE_EPOCH: epoch}, summary=Summary(record))
+    return Change(documents={LEASE: record, LEASE_EPOCH: epoch}, summary=Summary(record), request=request)
 
 
 def _taken(request: pb.AcquireLeaseRequest, epoch: int, moment: datetime, ttl: timedelta) -> pb.Lease:
@@ -132,9 +154,10 @@ def _is_held(lease: pb.Lease, moment: datetime) -> bool:
     return lease.expire_time.ToDatetime(UTC) > moment
 
 
-def _has_epoch(lease: pb.Lease, epoch: int) -> bool:
-    """Tell whether `epoch` was neither released nor taken over."""
-    return lease.HasField("expire_time") and lease.epoch == epoch
+def _check_epoch(lease: pb.Lease, key: Key, epoch: int) -> None:
+    """Refuse an epoch that was released or taken over. Errors: StaleLeaseError."""
+    if not lease.HasField("expire_time") or lease.epoch != epoch:
+        raise StaleLeaseError(key.id, epoch)
 
 
 def _ttl(ttl_ms: int) -> timedelta:

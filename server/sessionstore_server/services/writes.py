@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from sessionstore.errors import RevisionConflictError, StaleLeaseError
-from sessionstore_server.backends.base import Backend, Change, Guard, GuardError, Key, Request
+from sessionstore_server.backends.base import Backend, Change, Commit, Guard, GuardError, Key, Request
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.aside import aside
 from sessionstore_server.services.keys import LEASE_EPOCH, LEASES
@@ -49,14 +49,21 @@ async def past_answer(backend: Backend, key: Key, request: Any, response: Callab
 
     For requests that are refused for what the key holds by now. Errors: RequestIdReusedError.
     """
+    committed = await past_commit(backend, key, request)
+    if committed is None:
+        return None
+    return response(revision=committed.revision, commit_time=timestamp(committed.commit_time))
+
+
+async def past_commit(backend: Backend, key: Key, request: Any) -> Commit | None:  # noqa: ANN401 - any write
+    """Return the commit that `request` was when it was carried out before, or None. Errors: RequestIdReusedError."""
     asked = identity(request)
     if asked is None:
         return None
     try:
-        committed = await backend.commit(key, Change(request=asked), _NO_REVISION)
+        return await backend.commit(key, Change(request=asked), _NO_REVISION)
     except RevisionConflictError:
         return None
-    return response(revision=committed.revision, commit_time=timestamp(committed.commit_time))
 
 
 async def delete(backend: Backend, key: Key, request: Any) -> bool:  # noqa: ANN401 - any request to delete

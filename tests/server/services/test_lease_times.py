@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sessionstore.errors import InvalidArgumentError, LeaseHeldError, StaleLeaseError
+from sessionstore.errors import InvalidArgumentError, LeaseHeldError, RequestIdReusedError, StaleLeaseError
 from sessionstore.v1 import lease_pb2 as pb
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.handlers import Caller
@@ -94,6 +94,44 @@ async def test_a_clock_that_goes_back_gives_nothing_away_twice(leases: LeaseServ
     with pytest.raises(LeaseHeldError):
         await acquire(leases, "one")
     assert (await renew(leases, taken.epoch)).holder == "two"
+
+
+async def test_repeats_are_answered_as_the_first_time(leases: LeaseService, clock: Clock) -> None:
+    """Whoever has it by then, and nothing is taken from him."""
+    acquired = pb.AcquireLeaseRequest(session_id="a", holder="one", ttl_ms=1_000, request_id="1")
+    renewed = pb.RenewLeaseRequest(session_id="a", epoch=1, ttl_ms=2_000, request_id="2")
+    released = pb.ReleaseLeaseRequest(session_id="a", epoch=1, request_id="3")
+    calls = [(leases.acquire_lease, acquired), (leases.renew_lease, renewed), (leases.release_lease, released)]
+    answers = [await call(request, CALLER) for call, request in calls]
+    assert (answers[0].lease.epoch, answers[2].released) == (1, True)
+    for _ in range(2):
+        clock.move(seconds=5)
+        assert [await call(request, CALLER) for call, request in calls] == answers
+        assert not (await leases.release_lease(pb.ReleaseLeaseRequest(session_id="a", epoch=1), CALLER)).released
+        successor = await acquire(leases, "two", DAY_MS)
+        assert list((await listed(leases)).leases) == [successor]
+
+
+async def test_an_expired_lease_is_not_taken_twice_by_a_repeat(leases: LeaseService, clock: Clock) -> None:
+    request = pb.AcquireLeaseRequest(session_id="a", holder="one", ttl_ms=1_000, request_id="1")
+    first = await leases.acquire_lease(request, CALLER)
+    clock.move(seconds=1)
+    assert await leases.acquire_lease(request, CALLER) == first
+    assert (await renew(leases, first.lease.epoch)).epoch == 1
+
+
+async def test_a_request_id_stands_for_one_request(leases: LeaseService) -> None:
+    await leases.acquire_lease(
+        pb.AcquireLeaseRequest(session_id="a", holder="one", ttl_ms=1_000, request_id="1"), CALLER
+    )
+    for call, request in (
+        (leases.acquire_lease, pb.AcquireLeaseRequest(session_id="a", holder="one", ttl_ms=2_000, request_id="1")),
+        (leases.acquire_lease, pb.AcquireLeaseRequest(session_id="a", holder="two", ttl_ms=1_000, request_id="1")),
+        (leases.renew_lease, pb.RenewLeaseRequest(session_id="a", epoch=1, ttl_ms=1_000, request_id="1")),
+        (leases.release_lease, pb.ReleaseLeaseRequest(session_id="a", epoch=1, request_id="1")),
+    ):
+        with pytest.raises(RequestIdReusedError):
+            await call(request, CALLER)
 
 
 @pytest.mark.parametrize("ttl_ms", [0, DAY_MS + 1, 2**64 - 1])
