@@ -1,12 +1,13 @@
 """What a client remembers of conversations, and when it forgets."""
 
 import time
+import weakref
 from dataclasses import replace
 
 import pytest
 
-from sessionstore import Message
-from sessionstore.conversations import CAPACITY_BYTES, LIFETIME_SECONDS, Conversations, Held, shared_count
+from sessionstore import Message, SessionData
+from sessionstore.conversations import CAPACITY_BYTES, LIFETIME_SECONDS, Conversations, Held, shared_count, size_of
 
 MESSAGES = tuple(map(Message.user, "abc"))
 
@@ -79,6 +80,57 @@ def test_what_is_larger_than_all_room_is_not_remembered() -> None:
     conversations.put("b", held(1))
     assert conversations.get("a") is not None
     assert conversations.get("b") is not None
+
+
+def test_sessions_that_the_caller_has_need_no_room() -> None:
+    conversations = Conversations(capacity_bytes=15)
+    sessions = {session_id: SessionData(id=session_id) for session_id in "abcd"}
+    for session_id, session in sessions.items():
+        conversations.put(session_id, held(1), session)
+    assert all(conversations.get(each) is not None for each in "abcd")
+    del session, sessions["a"]
+    assert all(conversations.get(each) is not None for each in "abcd")
+    del sessions["b"]
+    assert [conversations.get(each) is not None for each in "abcd"] == [False, True, True, True]
+    conversations.forget("b")
+    del sessions["c"]
+    assert [conversations.get(each) is not None for each in "abcd"] == [False, False, True, True]
+
+
+def test_of_several_copies_the_last_that_was_stored_counts() -> None:
+    conversations = Conversations(capacity_bytes=5)
+    first, second = SessionData(id="a"), SessionData(id="a")
+    conversations.put("a", held(1), first)
+    conversations.put("a", held(2), second)
+    del first
+    assert conversations.get("a") is not None
+    del second
+    assert conversations.get("a") is None
+
+
+def test_what_was_added_to_a_session_that_the_caller_has_needs_no_room() -> None:
+    conversations = Conversations(capacity_bytes=5)
+    session = SessionData(id="a")
+    conversations.put("a", held(1), session)
+    conversations.extend("a", 2, MESSAGES, size=10, instance=0)
+    assert conversations.get("a") is not None
+    conversations.forget("a")
+    assert conversations.get("a") is None
+
+
+def test_remembering_keeps_no_session() -> None:
+    conversations = Conversations()
+    session = SessionData(id="a")
+    conversations.put("a", held(1), session)
+    gone = weakref.ref(session)
+    del session
+    assert gone() is None
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 0), (1, 10), (2, 20), (3, 30)])
+def test_size_of_a_beginning(count: int, size: int) -> None:
+    assert size_of(held(1, size=30), count) == size
+    assert size_of(Held(0, (), 0), 0) == 0
 
 
 @pytest.mark.parametrize(("age", "is_remembered"), [(LIFETIME_SECONDS - 60, True), (LIFETIME_SECONDS + 60, False)])

@@ -101,15 +101,6 @@ async def test_all_servers_fail(start) -> None:
     assert second.calls
 
 
-async def test_what_may_not_be_repeated_is_made_once(start) -> None:
-    first, second = await start(), await start()
-    first.fails = second.fails = True
-    async with RemoteSessionStore([first.address, second.address]) as store:
-        with pytest.raises(StoreUnavailableError, match="no database"):
-            await store.acquire_lease("a", "holder", 1)
-    assert first.calls + second.calls == 1
-
-
 async def test_a_server_goes_away_and_another_comes(start) -> None:
     first, second = await start(), await start()
     targets = [first.address, NOBODY, second.address]

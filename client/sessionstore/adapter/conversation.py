@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sessionstore.adapter.calls import Calls, Conditions, identity
-from sessionstore.conversations import Held, shared_count
+from sessionstore.conversations import Held, shared_count, size_of
 from sessionstore.errors import StaleBaseError
 from sessionstore.model import Message, SessionData
 from sessionstore.store import Revisioned
@@ -24,13 +24,17 @@ class ConversationCalls(Calls):
     ) -> int:
         """Replace a session by a call of `method`, of which `others` are further fields; return the revision."""
         data, messages = records.SESSION.to_proto(session), tuple(session.messages)
-        held = self._conversations.get(session.id)
-        if held is not None and (shared := shared_count(held, messages)):
-            try:
-                return await self._send_behind(held, shared, method, data, messages, conditions, **others)
-            except StaleBaseError:
-                self._conversations.forget(session.id)
-        return await self._send_behind(NOTHING, 0, method, data, messages, conditions, **others)
+        held = self._conversations.get(session.id) or NOTHING
+        shared = shared_count(held, messages)
+        try:
+            stored = await self._send_behind(held, shared, method, data, messages, conditions, **others)
+        except StaleBaseError:
+            if not shared:
+                raise
+            self._conversations.forget(session.id)
+            stored = await self._send_behind(NOTHING, 0, method, data, messages, conditions, **others)
+        self._conversations.put(data.id, stored, session)
+        return stored.revision
 
     async def _send_behind(
         self,
@@ -41,21 +45,20 @@ class ConversationCalls(Calls):
         messages: Sequence[Message],
         conditions: Conditions,
         **others: object,
-    ) -> int:
-        """Send a session that begins with the first `shared` messages of `held`."""
+    ) -> Held:
+        """Send a session that begins with the first `shared` messages of `held`; return what is stored then."""
+        sent = records.MESSAGE.all_to_proto("messages", messages[shared:], first=shared)
         request = build(
             method.request,
             **identity(conditions),
             base=_claim(held, shared) if shared else None,
             session=data,
-            messages=records.MESSAGE.all_to_proto("messages", messages[shared:], first=shared),
+            messages=sent,
             **others,
         )
         response = await self._transport.unary(method, request)
-        size = held.size + sum(message.ByteSize() for message in request.messages)
-        self._conversations.put(data.id, Held(response.revision, messages, size, response.instance))
-        revision: int = response.revision
-        return revision
+        size = size_of(held, shared) + sum(message.ByteSize() for message in sent)
+        return Held(response.revision, messages, size, response.instance)
 
     async def _load_session(self, session_id: str) -> Revisioned[SessionData] | None:
         """Load a session as it is at present."""
@@ -67,10 +70,11 @@ class ConversationCalls(Calls):
         if not response.HasField("session"):
             return None
         kept = held if response.held_count else NOTHING
-        messages = [*kept.messages, *map(records.MESSAGE.from_proto, response.messages)]
-        session = records.SESSION.from_proto(response.session, messages=messages)
-        size = kept.size + sum(message.ByteSize() for message in response.messages)
-        self._conversations.put(session_id, Held(response.revision, tuple(messages), size, response.instance))
+        session = records.session_from_proto(response.session, response.messages)
+        session.messages[:0] = kept.messages
+        size = kept.size + response.ByteSize() - response.session.ByteSize()
+        messages = tuple(session.messages)
+        self._conversations.put(session_id, Held(response.revision, messages, size, response.instance), session)
         return Revisioned(session, response.revision)
 
     async def _load_past_session(self, session_id: str, revision: int) -> SessionData | None:

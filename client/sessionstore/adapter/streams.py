@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from sessionstore.adapter.calls import Calls
 from sessionstore.adapter.window import Batch, Window
-from sessionstore.errors import StoreUnavailableError
+from sessionstore.errors import InvalidArgumentError, StoreUnavailableError
 from sessionstore.model import Model, RunEventPage, RunEventRecord, TraceEvent
 from sessionstore.patience import Patience
 from sessionstore.store import TraceEventPage
@@ -180,20 +180,27 @@ async def _batches(field: str, codec: Codec[M, P], batches: AsyncIterable[Sequen
     """
     position = 0
     async for batch in batches:
-        for start in range(0, len(batch), BATCH_RECORDS):
-            messages = codec.all_to_proto(field, batch[start : start + BATCH_RECORDS], position)
-            for part in _parts(position, messages):
-                yield part
-            position += len(messages)
+        for part in _parts(position, codec.each_to_proto(field, batch, position)):
+            yield part
+        position += len(batch)
 
 
-def _parts(position: int, messages: Sequence[Proto]) -> Iterator[Batch]:
-    first = size = 0
-    for stop, message in enumerate(messages, 1):
-        size += message.ByteSize()
-        if size >= BATCH_BYTES or stop == len(messages):
-            yield Batch(position + first, messages[first:stop], size)
-            first, size = stop, 0
+def _parts(position: int, messages: Iterator[Proto]) -> Iterator[Batch]:
+    """Gather messages into batches; one that cannot be made is an error behind those that came before it."""
+    part, size, refusal = list[Proto](), 0, None
+    try:
+        for message in messages:
+            part.append(message)
+            size += message.ByteSize()
+            if size >= BATCH_BYTES or len(part) == BATCH_RECORDS:
+                yield Batch(position, part, size)
+                position, part, size = position + len(part), [], 0
+    except InvalidArgumentError as error:
+        refusal = error
+    if part:
+        yield Batch(position, part, size)
+    if refusal:
+        raise refusal
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from sessionstore.model.open_value import FrozenDict, OpenValue
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
+F = TypeVar("F", bound="FrozenModel")
 
 
 REQUIRED: Final = object()
@@ -159,6 +160,29 @@ class FrozenModel(Model, frozen=True):
         if self.__pydantic_extra__ is not None:
             extra = FrozenDict(self.__pydantic_extra__) if self.__pydantic_extra__ else _NO_EXTRA
             object.__setattr__(self, "__pydantic_extra__", extra)
+
+
+# Faster than `object.__setattr__`, which looks each of them up by its name.
+_set_values, _set_fields_set, _set_unknown, _set_private = (
+    BaseModel.__dict__[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+
+
+def make_frozen(model_class: type[F], values: dict[str, object], unknown: FrozenDict) -> F:
+    """Make a value, without checks, of all its fields in their order and of unknown ones: all valid and frozen."""
+    made = model_class.__new__(model_class)
+    _set_values(made, values)
+    _set_fields_set(made, _all_fields(model_class))
+    _set_unknown(made, unknown)
+    _set_private(made, None)
+    return made
+
+
+@cache
+def _all_fields(model_class: type[BaseModel]) -> set[str]:
+    """Return the names of the fields: one set for all values, because a set is as large as the rest of a value."""
+    return set(model_class.__pydantic_fields__)
 
 
 class EditableModel(Model, validate_assignment=True):

@@ -6,13 +6,15 @@ plain dicts and lists, and read like them.
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Never
+from typing import Annotated, Any, Never, cast
 
 from pydantic import GetPydanticSchema, JsonValue
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError, core_schema, from_json
 
 MAX_DEPTH = 127
 """The deepest nesting of arrays and objects that a JSON document may have."""
+_SIMPLE = frozenset({str, int, bool, type(None)})
+"""What the JSON parser makes that is frozen, and surely JSON."""
 
 
 class FrozenDict(dict[str, JsonValue]):
@@ -88,7 +90,7 @@ def _freeze(value: object, depth: int) -> JsonValue:
     if not isinstance(value, dict | list):
         raise _not_json(f"a value of type {kind.__name__} is not JSON")
     if depth == 0:
-        raise _not_json(f"the value is nested deeper than {MAX_DEPTH} levels")
+        raise _too_deep()
     if isinstance(value, dict):
         return _freeze_items(value.items(), depth - 1)
     return FrozenList([_freeze(element, depth - 1) for element in value])
@@ -117,6 +119,34 @@ def _checked_float(number: float) -> float:
     if not math.isfinite(number):
         raise _not_json("the number is not finite, which JSON cannot say")
     return number
+
+
+def frozen_from_json(text: str) -> JsonValue:
+    """Return the value that a JSON text says, frozen, with no more checks than JSON leaves to be made.
+
+    Errors: ValueError when it is not JSON, a number is beyond all bounds, or it has more than `MAX_DEPTH` levels.
+    """
+    return _frozen(from_json(text, allow_inf_nan=False), MAX_DEPTH)
+
+
+def _frozen(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - what the JSON parser made
+    kind = type(value)
+    if kind is float:
+        return _checked_float(value)
+    if kind is not dict and kind is not list:
+        return cast("JsonValue", value)
+    if depth == 0:
+        raise _too_deep()
+    if kind is list:
+        return FrozenList([each if type(each) in _SIMPLE else _frozen(each, depth - 1) for each in value])
+    for key, each in value.items():
+        if type(each) not in _SIMPLE:
+            value[key] = _frozen(each, depth - 1)
+    return FrozenDict(value)
+
+
+def _too_deep() -> PydanticCustomError:
+    return _not_json(f"the value is nested deeper than {MAX_DEPTH} levels")
 
 
 def _not_json(problem: str) -> PydanticCustomError:

@@ -150,13 +150,13 @@ class AppendContract:
         assert caught.value.field == "run_events[0].sequence"
 
     async def test_bad_event_is_refused(self, store: SessionStore) -> None:
-        """J12: A bad event is refused by its place in the stream; the batches before it are kept."""
+        """J12: A bad event is refused by its place in the stream; the events before it are kept."""
         good = numbered_traces(3)
         bad = good[0].model_copy(update={"name": _NOT_TEXT})
         with pytest.raises(InvalidArgumentError) as caught:
             await appended_traces(store, "a", good, [good[0], bad])
         assert caught.value.field.startswith("trace_events[4]")
-        assert await store.load_trace_events("a") == good
+        assert await store.load_trace_events("a") == [*good, good[0]]
 
     async def test_error_of_the_caller_ends_the_stream(self, store: SessionStore) -> None:
         """J13: What the caller's own batches raise is raised, once all that came before is durable."""

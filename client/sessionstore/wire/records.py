@@ -14,10 +14,11 @@ from sessionstore.v1 import (
     verification_pb2,
 )
 from sessionstore.wire.codec import Codec
+from sessionstore.wire.messages import read_message
 
 SESSION = Codec(model.SessionData, session_pb2.SessionData, apart=("messages",))
 SESSION_SUMMARY = Codec(model.SessionSummary, session_pb2.SessionSummary)
-MESSAGE = Codec(model.Message, message_pb2.Message)
+MESSAGE = Codec(model.Message, message_pb2.Message, read=read_message)
 TRACE_EVENT = Codec(model.TraceEvent, trace_pb2.TraceEvent)
 RUN_RECORD = Codec(model.RunRecord, run_pb2.RunRecord)
 RUN_EVENT = Codec(model.RunEventRecord, run_pb2.RunEventRecord)

@@ -16,7 +16,8 @@ from sessionstore.model.snapshot import check_snapshot_version
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import snapshot_pb2 as pb
 from sessionstore.wire import records
-from sessionstore.wire.codec import unknown_fields, unknown_fields_text, validate
+from sessionstore.wire.codec import unknown_fields, validate
+from sessionstore.wire.values import unknown_fields_text
 
 PART_BYTES = 1 << 20
 """Records are gathered into parts of about this size; a larger record is a part of its own."""

@@ -1,9 +1,7 @@
 """To what streams append: the trace events of a session, and the events of a run."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from google.protobuf.message import Message
 from typing_extensions import override
 
 from sessionstore.errors import InvalidArgumentError
@@ -11,7 +9,7 @@ from sessionstore.v1 import run_pb2, trace_pb2
 from sessionstore.wire.records import RUN_EVENT, TRACE_EVENT
 from sessionstore_server.backends.base import Backend, Change, Key, Splice, View
 from sessionstore_server.services.appending import Target
-from sessionstore_server.services.checks import AnyCodec, checked
+from sessionstore_server.services.checks import checked
 from sessionstore_server.services.keys import TRACES, run_events, run_record
 from sessionstore_server.services.log_reader import LogReader
 from sessionstore_server.services.replacing import Draft
@@ -33,8 +31,12 @@ class TraceTarget(Target):
         pass
 
     @override
-    def checked(self, messages: Sequence[trace_pb2.TraceEvent], first: int) -> list[bytes]:
-        return _checked(TRACE_EVENT, is_plain_trace, self.field, messages, first)
+    def checked(self, messages: Sequence[trace_pb2.TraceEvent], first: int) -> Iterator[bytes]:
+        for place, event in enumerate(messages, first):
+            if is_plain_trace(event):
+                yield event.SerializeToString()
+            else:
+                yield checked(TRACE_EVENT, f"{self.field}[{place}]", event)
 
     @override
     async def draft(self, view: View | None, records: Sequence[bytes], first: int) -> Draft:
@@ -60,12 +62,14 @@ class RunTarget(Target):
             raise InvalidArgumentError(field="run_id", problem=NOT_STORED)
 
     @override
-    def checked(self, messages: Sequence[run_pb2.RunEventRecord], first: int) -> list[bytes]:
-        records = _checked(RUN_EVENT, is_plain_delta, self.field, messages, first)
-        sequence = messages[0].sequence if self._next_sequence is None else self._next_sequence
-        check_sequences(self.field, messages, sequence, first)
-        self._next_sequence = sequence + len(messages)
-        return records
+    def checked(self, messages: Sequence[run_pb2.RunEventRecord], first: int) -> Iterator[bytes]:
+        for place, event in enumerate(messages, first):
+            plain = event.SerializeToString() if is_plain_delta(event) else None
+            record = plain or checked(RUN_EVENT, f"{self.field}[{place}]", event)
+            if self._next_sequence is not None:
+                check_sequences(self.field, [event], self._next_sequence, place)
+            self._next_sequence = event.sequence + 1
+            yield record
 
     @override
     async def draft(self, view: View | None, records: Sequence[bytes], first: int) -> Draft:
@@ -76,15 +80,6 @@ class RunTarget(Target):
         check_sequences(self.field, [run_pb2.RunEventRecord.FromString(records[0])], end.next_sequence, first)
         change = await added_events(self._run_id, end, records, self._retention)
         return Draft(change, seen_revision=end.log.view.revision)
-
-
-def _checked(
-    codec: AnyCodec, is_plain: Callable[[Any], bool], field: str, messages: Sequence[Message], first: int
-) -> list[bytes]:
-    return [
-        message.SerializeToString() if is_plain(message) else checked(codec, f"{field}[{place}]", message)
-        for place, message in enumerate(messages, first)
-    ]
 
 
 def is_plain_trace(event: trace_pb2.TraceEvent) -> bool:

@@ -7,7 +7,7 @@ call that was cut off still commits something, the later call notices that the m
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -51,11 +51,10 @@ class Target(ABC):
         """Refuse a stream whose log cannot be appended to. Errors: InvalidArgumentError."""
 
     @abstractmethod
-    def checked(self, messages: Sequence[Any], first: int) -> Sequence[bytes]:
-        """Return the records that keep the next messages of this call, of which at least one comes.
+    def checked(self, messages: Sequence[Any], first: int) -> Iterator[bytes]:
+        """Yield the records that keep the next messages of this call; they begin at `first` of the stream.
 
-        Errors: InvalidArgumentError for one that no reader could take, or that does not follow those before; they
-        begin at `first` of the stream.
+        Errors: InvalidArgumentError for one that no reader could take, or that does not follow those before.
         """
 
     @abstractmethod
@@ -127,9 +126,12 @@ class Appender:
                 raise InvalidArgumentError(field="batch", problem="must be in every message but the first")
             messages = getattr(step.batch, self._target.field)
             _check_position(step.batch.position, position, len(messages))
-            if messages:
-                yield Batch(position, self._target.checked(messages, position), step.ByteSize())
-                position += len(messages)
+            records, refusal = _until_refused(self._target.checked(messages, position))
+            if records:
+                yield Batch(position, records, step.ByteSize())
+                position += len(records)
+            if refusal:
+                raise refusal
 
     async def _commit(self, batches: Sequence[Batch]) -> None:
         async with self._turns.of(self._target.key):
@@ -199,6 +201,17 @@ async def first_step(steps: AsyncIterator[Any]) -> AppendStart:
         raise InvalidArgumentError(field="start", problem="must be the first message of the stream")
     start: AppendStart = step.start
     return start
+
+
+def _until_refused(records: Iterator[bytes]) -> tuple[Sequence[bytes], InvalidArgumentError | None]:
+    """Return the records before the first that is refused, and why that is; None when none is."""
+    taken: list[bytes] = []
+    try:
+        for record in records:
+            taken.append(record)  # noqa: PERF402 - what came before an error stays
+    except InvalidArgumentError as error:
+        return taken, error
+    return taken, None
 
 
 def _check_position(position: int, wanted: int, count: int) -> None:

@@ -77,7 +77,7 @@ def test_usual_events_are_plain() -> None:
 def test_a_bad_trace_event_is_named(event: TraceEvent, field: str) -> None:
     good = TRACE_EVENT.to_proto(numbered_traces(1)[0])
     with pytest.raises(InvalidArgumentError) as caught:
-        TraceTarget(KEY).checked([good, event], 7)
+        list(TraceTarget(KEY).checked([good, event], 7))
     assert caught.value.field == f"trace_events[8].{field}"
 
 
@@ -93,7 +93,7 @@ def test_a_bad_trace_event_is_named(event: TraceEvent, field: str) -> None:
 )
 def test_a_bad_run_event_is_named(event: RunEventRecord, field: str) -> None:
     target = RunTarget(MemoryBackend(), KEY, "run", UNLIMITED)
-    target.checked([RunEventRecord(event={"text_delta": {}})], 6)
+    list(target.checked([RunEventRecord(event={"text_delta": {}})], 6))
     with pytest.raises(InvalidArgumentError) as caught:
-        target.checked([event], 7)
+        list(target.checked([event], 7))
     assert caught.value.field.startswith(f"run_events[7].{field}")
