@@ -110,16 +110,21 @@ async def test_cancelled_reads_leave_no_trace(backend: SqliteBackend) -> None:
     assert [(view.revision, view.logs["l"].length) for view in views if view] == [(revision, 2000)] * 8
 
 
-async def test_a_cancelled_read_ends_after_its_thread(backend: SqliteBackend) -> None:
-    """Else the next one would get a connection that is still in use."""
+async def test_a_cancelled_read_of_a_snapshot_ends_after_its_thread(backend: SqliteBackend) -> None:
+    """Else the connection would be given to the next one while it is still in use."""
     assert backend._opened is not None
+    readers = backend._opened.readers
     loop, is_running, may_end = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def step(connection: sqlite3.Connection) -> None:  # noqa: ARG001
         loop.call_soon_threadsafe(is_running.set)
         may_end.wait()
 
-    reading = asyncio.create_task(backend._opened.readers.read(step))
+    async def read() -> None:
+        async with readers.snapshot() as snapshot:
+            await snapshot.read(step)
+
+    reading = asyncio.create_task(read())
     await is_running.wait()
     reading.cancel()
     for _ in range(10):

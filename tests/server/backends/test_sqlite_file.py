@@ -66,6 +66,11 @@ async def refused(path: Path) -> SessionStoreError:
     return error.value
 
 
+def stored_bytes(rows: sqlite3.Connection) -> int:
+    """Return the size of the records of all logs."""
+    return int(rows.execute("SELECT sum(length(content)) FROM batches").fetchone()[0])
+
+
 def modes_in(folder: Path) -> dict[str, int]:
     return {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
 
@@ -138,14 +143,14 @@ async def test_what_no_kept_revision_has_goes(backend: SqliteBackend, rows: sqli
     for number in range(10):
         await backend.commit(KEY, Change({"d": b"%d" % number}, summary=Summary(b"%d" % number)))
     await backend.commit(KEY, Change({"d": None}, {"gone": None, "cut": Splice([b"z"], keep=5)}))
-    assert number_of(rows, "records") == 101
+    assert stored_bytes(rows) == 101
     for number in range(2 * REVISIONS_KEPT):
         await backend.commit(KEY, Change({"other": b"%d" % number}))
-    assert number_of(rows, "records") == 6
+    assert stored_bytes(rows) == 6
     assert number_of(rows, "segments") == 2
-    assert number_of(rows, "summaries") == 1
+    assert number_of(rows, "documents WHERE name = ''") == 1
     assert number_of(rows, "documents WHERE name = 'd'") == 0
-    assert REVISIONS_KEPT <= number_of(rows, "documents") < 2 * REVISIONS_KEPT
+    assert REVISIONS_KEPT <= number_of(rows, "documents WHERE name = 'other'") < 2 * REVISIONS_KEPT
 
 
 async def test_the_ledger_and_the_feed_do_not_grow(backend: SqliteBackend, rows: sqlite3.Connection) -> None:
@@ -168,14 +173,44 @@ async def test_forks_share_records_until_the_last_goes(backend: SqliteBackend, r
     await backend.commit(KEY, Change(logs={"l": Splice([b"x"] * 50)}))
     await backend.commit(FORK, Change(logs={"l": Splice([b"y"])}, origin=Origin(KEY, 1)))
     await backend.commit(KEY, Change(logs={"l": Splice([b"z"] * 9)}))
-    assert number_of(rows, "records") == 60
+    assert stored_bytes(rows) == 60
     await backend.delete(KEY)
-    assert number_of(rows, "records") == 51
+    assert stored_bytes(rows) == 51
     view = await backend.read(FORK, logs={"l": ALL})
     assert view is not None
     assert list(view.logs["l"].records) == [b"x"] * 50 + [b"y"]
     await backend.delete(FORK)
-    assert number_of(rows, "records") == number_of(rows, "segments") == 0
+    assert number_of(rows, "batches") == number_of(rows, "segments") == 0
+
+
+async def test_a_long_splice_is_read_from_anywhere(backend: SqliteBackend, rows: sqlite3.Connection) -> None:
+    """It is stored in batches: of a few records, of many, and of a single one that is larger than a batch."""
+    sizes = [30_000, 30_000, 30_000, 0, 1, 0, 100_000, 65_536, *[700] * 200]
+    records = [bytes([number]) * size for number, size in enumerate(sizes)]
+    await backend.commit(KEY, Change(logs={"l": Splice(records[:-1])}))
+    await backend.commit(KEY, Change(logs={"l": Splice(records[-1:])}))
+    assert number_of(rows, "batches") == 8
+    positions = [*range(12), *range(90, 110), *range(200, 212), None]
+    for start in positions[:-1]:
+        for stop in positions:
+            view = await backend.read(KEY, logs={"l": LogRange(start or 0, stop)})
+            assert view is not None
+            assert list(view.logs["l"].records) == records[start:stop]
+
+
+async def test_the_content_of_a_batch_of_another_size(backend: SqliteBackend, rows: sqlite3.Connection) -> None:
+    await backend.commit(KEY, Change(logs={"l": Splice([b"1", b"22"])}))
+    rows.execute("UPDATE batches SET content = x'31'")
+    rows.commit()
+    with pytest.raises(DataCorruptionError, match="batch"):
+        await backend.read(KEY, logs={"l": ALL})
+
+
+async def test_the_summary_is_no_document(backend: SqliteBackend) -> None:
+    await backend.commit(KEY, Change({"d": b"1"}, summary=Summary(b"s")))
+    view = await backend.read(KEY, ["", "d"])
+    assert view is not None
+    assert view.documents == {"d": b"1"}
 
 
 async def test_nothing_stays_of_what_was_swept(backend: SqliteBackend, rows: sqlite3.Connection) -> None:

@@ -132,22 +132,23 @@ def discard(connection: Connection, blob_id: int) -> None:
         _remove_chunks(connection, blob_id)
 
 
-def refer(connection: Connection, row: Row, digests: frozenset[str]) -> bool:
-    """Make a key refer to these blobs and no others; tell whether it gave one up.
-
-    Errors: InvalidArgumentError when one is not stored.
-    """
-    wanted = {digest: find(connection, digest) for digest in digests}
-    if unknown := [digest for digest, blob in wanted.items() if blob is None]:
+def ids(connection: Connection, digests: Collection[str]) -> frozenset[int]:
+    """Return the ids of blobs. Errors: InvalidArgumentError when one is not stored."""
+    found = {digest: find(connection, digest) for digest in digests}
+    if unknown := [digest for digest, blob in found.items() if blob is None]:
         raise checks.unknown_blobs(unknown)
+    return frozenset(blob.blob_id for blob in found.values() if blob)
+
+
+def refer(connection: Connection, row: Row, blob_ids: frozenset[int]) -> bool:
+    """Make a key refer to these blobs and no others; tell whether it gave one up."""
     present = _referred(connection, row.key_id)
-    after = {blob.blob_id for blob in wanted.values() if blob}
     connection.executemany(
         "INSERT INTO blob_references (key_id, blob_id, since) VALUES (?, ?, ?)",
-        [(row.key_id, blob_id, row.revision) for blob_id in after - present],
+        [(row.key_id, blob_id, row.revision) for blob_id in blob_ids - present],
     )
-    _give_up(connection, row, present - after)
-    return not present <= after
+    _give_up(connection, row, present - blob_ids)
+    return not present <= blob_ids
 
 
 def copy(connection: Connection, origin: Row, revision: int, row: Row) -> None:

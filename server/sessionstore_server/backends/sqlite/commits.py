@@ -1,5 +1,6 @@
 """Commits, deletions and sweeps, each within a transaction that the caller holds and ends."""
 
+from collections.abc import Mapping
 from sqlite3 import Connection
 
 from sessionstore.errors import RevisionConflictError
@@ -13,16 +14,21 @@ _PRUNE_EVERY = 16
 
 
 def commit(connection: Connection, key: Key, change: Change, expected_revision: int | None) -> Commit:
-    """See `Backend.commit`; after an error the caller undoes what was written."""
+    """See `Backend.commit`; after an error the caller undoes what was written: nothing, unless it was a fork."""
     row = keys.find(connection, key)
     if past := ledger.past_commit(requests.past(connection, row, change.request), change.request):
         return past
     checks.check_revision(key, expected_revision, row.present_revision)
     _check_guard(connection, change.guard)
-    after = keys.advance(connection, key, row, has_request=change.request is not None)
+    before, after = row, row.advanced(has_request=change.request is not None)
     if change.origin:
-        _fork(connection, key, row, after, change.origin)
-    _apply(connection, key, row, after, change)
+        before = after = _fork(connection, key, row, after, change.origin)
+    plans = logs.plan(connection, key, row.revision, before, change.logs)
+    blob_ids = None if change.blobs is None else blobs.ids(connection, change.blobs)
+    after = keys.write(connection, key, before, after.summarized(change.summary) if change.summary else after)
+    documents.apply(connection, after, _documents(change))
+    logs.apply(connection, after, change.logs, plans)
+    _settle(connection, key, after, blob_ids)
     requests.remember(connection, after, change.request)
     feed.tell(connection, key, after)
     return after.commit
@@ -40,7 +46,7 @@ def delete(
     _check_guard(connection, guard)
     if row.is_present or request:
         _clear(connection, row)
-        after = keys.empty(connection, key, row, has_request=request is not None)
+        after = keys.write(connection, key, row, row.emptied(has_request=request is not None))
         requests.remember(connection, after, request, existed=row.is_present)
         feed.tell(connection, key, after)
     return row.is_present
@@ -61,25 +67,31 @@ def _check_guard(connection: Connection, guard: Guard | None) -> None:
         raise GuardError
 
 
-def _fork(connection: Connection, key: Key, before: Row, row: Row, origin: Origin) -> None:
+def _fork(connection: Connection, key: Key, before: Row, after: Row, origin: Origin) -> Row:
+    """Start a key with what the origin holds; return its row."""
     if before.is_present:
         raise RevisionConflictError(key.id, 0, before.revision)
     started = keys.find(connection, origin.key)
     started.commit_at(origin.key, origin.revision)
+    summary = summaries.get(connection, started, origin.revision)
+    row = keys.write(connection, key, before, after.summarized(summary) if summary else after)
     documents.copy(connection, started, origin.revision, row)
     logs.copy(connection, started, origin.revision, row)
-    summaries.copy(connection, started, origin.revision, key, row)
     blobs.copy(connection, started, origin.revision, row)
+    return row
 
 
-def _apply(connection: Connection, key: Key, before: Row, row: Row, change: Change) -> None:
-    documents.apply(connection, row, change.documents)
-    logs.apply(connection, key, before.revision, row, change.logs)
-    if change.summary:
-        summaries.put(connection, key, row, change.summary)
-    if change.blobs is not None and blobs.refer(connection, row, change.blobs):
+def _documents(change: Change) -> Mapping[str, bytes | None]:
+    if change.summary is None:
+        return change.documents
+    return {**change.documents, summaries.NAME: summaries.packed(change.summary)}
+
+
+def _settle(connection: Connection, key: Key, row: Row, blob_ids: frozenset[int] | None) -> None:
+    """Refer to blobs, and drop what is not needed any more."""
+    if blob_ids is not None and blobs.refer(connection, row, blob_ids):
         # What was given up may be gone, so no past revision can be whole.
-        _prune(connection, keys.cut_history(connection, row))
+        _prune(connection, keys.write(connection, key, row, row.without_past()))
     elif row.revision % _PRUNE_EVERY == 0:
         _prune(connection, row)
 
@@ -87,11 +99,9 @@ def _apply(connection: Connection, key: Key, before: Row, row: Row, change: Chan
 def _prune(connection: Connection, row: Row) -> None:
     documents.prune(connection, row)
     logs.prune(connection, row)
-    summaries.prune(connection, row)
 
 
 def _clear(connection: Connection, row: Row) -> None:
     documents.clear(connection, row)
     logs.clear(connection, row)
-    summaries.clear(connection, row)
     blobs.clear(connection, row)

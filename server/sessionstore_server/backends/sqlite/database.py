@@ -29,7 +29,7 @@ _SETTINGS = (
     "synchronous = FULL",
     # Overwrite what is removed where that costs nothing.
     "secure_delete = FAST",
-    # The savepoints keep what they may have to undo in memory.
+    # What a statement sorts, or may have to undo, needs no file.
     "temp_store = MEMORY",
     "cache_size = -8192",
     "wal_autocheckpoint = 2000",

@@ -43,7 +43,8 @@ def get(connection: Connection, key_id: int, name: str, revision: int) -> bytes 
 def read(connection: Connection, key_id: int, names: Collection[str], revision: int) -> dict[str, bytes]:
     """Return the wanted documents at a revision; a name that ends in `/` stands for all that start with it."""
     documents: dict[str, bytes] = {}
-    for name in names:
+    # The one without a name is the summary.
+    for name in filter(None, names):
         if name.endswith("/"):
             documents |= _below(connection, key_id, name, revision)
         elif (content := get(connection, key_id, name, revision)) is not None:

@@ -1,27 +1,36 @@
-"""The row of a key: its revision, what is kept of its history, and whether it is present."""
+"""The row of a key: its revision, what is kept of its history, whether it is present, and what lists show of it."""
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from sessionstore.errors import RevisionNotKeptError
-from sessionstore_server.backends.base import REVISIONS_KEPT, Commit, Key
+from sessionstore_server.backends.base import (
+    NUMBER_ATTRIBUTES,
+    REVISIONS_KEPT,
+    TEXT_ATTRIBUTES,
+    Commit,
+    Key,
+    Summary,
+)
 from sessionstore_server.backends.sqlite import times
 
+_ATTRIBUTES = TEXT_ATTRIBUTES + NUMBER_ATTRIBUTES
 _TIME = struct.Struct("<q")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What is known of a key; one that was never made has no id, and counts as deleted."""
 
     key_id: int = 0
     revision: int = 0
     history: bytes = b""
     requests: int = 0
-    has_summary: bool = False
     deleted_at: int | None = 0
+    has_summary: bool = False
+    summary: bytes | None = None
+    attributes: tuple[str | int | None, ...] = (None,) * len(_ATTRIBUTES)
 
     @property
     def is_present(self) -> bool:
@@ -63,60 +72,66 @@ class Row:
             raise RevisionNotKeptError(key.id, revision)
         return self.commits[revision - self.oldest]
 
+    def advanced(self, *, has_request: bool) -> "Row":
+        """Return the row at the next revision, at which the key is present."""
+        return self._replace(
+            revision=self.revision + 1,
+            history=(self.history + _TIME.pack(times.now()))[-REVISIONS_KEPT * _TIME.size :],
+            requests=self.requests + has_request,
+            deleted_at=None,
+        )
+
+    def emptied(self, *, has_request: bool) -> "Row":
+        """Return the row at the next revision, at which the key holds nothing."""
+        return Row(self.key_id, self.revision + 1, requests=self.requests + has_request, deleted_at=times.now())
+
+    def summarized(self, summary: Summary) -> "Row":
+        """Return the row with a summary."""
+        attributes = tuple(map(summary.attributes.get, _ATTRIBUTES))
+        return self._replace(has_summary=True, summary=summary.record, attributes=attributes)
+
+    def without_past(self) -> "Row":
+        """Return the row with only the present revision kept."""
+        return self._replace(history=self.history[-_TIME.size :])
+
+
+_FIRST_ATTRIBUTE = Row._fields.index("attributes")
+_COLUMNS = (*Row._fields[1:_FIRST_ATTRIBUTE], *_ATTRIBUTES)
+
+_FIND = (
+    f"SELECT key_id, {', '.join(_COLUMNS)} FROM keys"  # noqa: S608 - columns
+    " WHERE namespace = ? AND collection = ? AND id = ?"
+)
+
+_INSERT = (
+    f"INSERT INTO keys (namespace, collection, id, {', '.join(_COLUMNS)})"  # noqa: S608 - columns
+    f" VALUES (?, ?, ?, {', '.join('?' * len(_COLUMNS))})"
+)
+
 
 def find(connection: Connection, key: Key) -> Row:
     """Return what is known of a key."""
-    found = connection.execute(
-        "SELECT key_id, revision, history, requests, has_summary, deleted_at FROM keys"
-        " WHERE namespace = ? AND collection = ? AND id = ?",
-        [key.namespace, key.collection, key.id],
-    ).fetchone()
-    return Row(*found) if found else Row()
+    found = connection.execute(_FIND, (key.namespace, key.collection, key.id)).fetchone()
+    return Row._make((*found[:_FIRST_ATTRIBUTE], found[_FIRST_ATTRIBUTE:])) if found else Row()
 
 
-def advance(connection: Connection, key: Key, row: Row, *, has_request: bool) -> Row:
-    """Write the next revision of a key, which is present from then on."""
-    history = (row.history + _TIME.pack(times.now()))[-REVISIONS_KEPT * _TIME.size :]
-    after = replace(row, revision=row.revision + 1, history=history, requests=row.requests + has_request)
-    if row.is_present:
-        connection.execute(
-            "UPDATE keys SET revision = ?, history = ?, requests = ? WHERE key_id = ?",
-            [after.revision, history, after.requests, row.key_id],
-        )
+def write(connection: Connection, key: Key, before: Row, after: Row) -> Row:
+    """Replace the row of a key, or make it; return it with its id."""
+    if not before.key_id:
+        cursor = connection.execute(_INSERT, (key.namespace, key.collection, key.id, *_values(after)))
+        return after._replace(key_id=cursor.lastrowid or 0)
+    if before == after:
         return after
-    return _write(connection, key, replace(after, deleted_at=None))
-
-
-def empty(connection: Connection, key: Key, row: Row, *, has_request: bool) -> Row:
-    """Write the next revision of a key, at which it holds nothing."""
-    revision, requests = row.revision + 1, row.requests + has_request
-    return _write(connection, key, Row(row.key_id, revision, requests=requests, deleted_at=times.now()))
-
-
-def cut_history(connection: Connection, row: Row) -> Row:
-    """Keep only the present revision of a key."""
-    after = replace(row, history=row.history[-_TIME.size :])
-    connection.execute("UPDATE keys SET history = ? WHERE key_id = ?", [after.history, row.key_id])
+    # SQLite writes the index of each column that is set, whether its value is new or not.
+    news = {
+        column: value
+        for column, value, old in zip(_COLUMNS, _values(after), _values(before), strict=True)
+        if value != old
+    }
+    update = f"UPDATE keys SET {', '.join(f'{column} = ?' for column in news)} WHERE key_id = ?"  # noqa: S608 - columns
+    connection.execute(update, (*news.values(), before.key_id))
     return after
 
 
-def mark_summarized(connection: Connection, row: Row) -> None:
-    """Note that the key has a summary."""
-    if not row.has_summary:
-        connection.execute("UPDATE keys SET has_summary = 1 WHERE key_id = ?", [row.key_id])
-
-
-def _write(connection: Connection, key: Key, row: Row) -> Row:
-    values = [row.revision, row.history, row.requests, row.has_summary, row.deleted_at]
-    if row.key_id:
-        connection.execute(
-            "UPDATE keys SET revision = ?, history = ?, requests = ?, has_summary = ?, deleted_at = ? WHERE key_id = ?",
-            [*values, row.key_id],
-        )
-        return row
-    cursor = connection.execute(
-        "INSERT INTO keys (namespace, collection, id, revision, history, requests, has_summary, deleted_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [key.namespace, key.collection, key.id, *values],
-    )
-    return replace(row, key_id=cursor.lastrowid or 0)
+def _values(row: Row) -> tuple[object, ...]:
+    return (*row[1:_FIRST_ATTRIBUTE], *row.attributes)

@@ -1,4 +1,4 @@
-"""Lists and counts, as one statement each over the indexes of `listed`."""
+"""Lists and counts, as one statement each over the indexes of `keys`."""
 
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 from sessionstore_server.backends.base import Listed, ListPosition, Query
 from sessionstore_server.backends.sqlite.names import behind_prefix
-
-_SUMMARIZED = "listed.id, revision, record, {value} FROM listed CROSS JOIN keys USING (key_id)"
-_UNSUMMARIZED = "keys.id, revision, x'', {value} FROM keys"
 
 
 class _Term(NamedTuple):
@@ -32,25 +29,23 @@ def statement(
 ) -> tuple[str, list[str | int]]:
     """Return the SQL of one page, and its values."""
     terms = [*_terms(namespace, collection, query), *_behind(query, after)]
-    source = (_SUMMARIZED if query.summarized else _UNSUMMARIZED).format(value=query.order_by or "NULL")
+    columns = f"id, revision, coalesce(summary, x''), {query.order_by or 'NULL'}"
     order = ", ".join(f"{column}{' DESC' if query.descending else ''}" for column in _order(query))
-    sql = f"SELECT {source} WHERE {_all(terms)} ORDER BY {order} LIMIT ?"
+    sql = f"SELECT {columns} FROM keys WHERE {_all(terms)} ORDER BY {order} LIMIT ?"  # noqa: S608 - checked names
     return sql, [*_values(terms), limit]
 
 
 def count(connection: Connection, namespace: str, collection: str, query: Query) -> int:
     """Return how many keys match."""
     terms = list(_terms(namespace, collection, query))
-    sql = f"SELECT count(*) FROM {_table(query)} WHERE {_all(terms)}"  # noqa: S608 - names that were checked
+    sql = f"SELECT count(*) FROM keys WHERE {_all(terms)}"  # noqa: S608 - names that were checked
     (number,) = connection.execute(sql, _values(terms)).fetchone()
     return int(number)
 
 
 def _terms(namespace: str, collection: str, query: Query) -> Iterator[_Term]:
-    table = _table(query)
-    yield _Term(f"{table}.namespace = ? AND {table}.collection = ?", (namespace, collection))
-    if not query.summarized:
-        yield _Term("deleted_at IS NULL AND NOT has_summary")
+    yield _Term("namespace = ? AND collection = ?", (namespace, collection))
+    yield _Term("has_summary" if query.summarized else "deleted_at IS NULL AND NOT has_summary")
     if query.order_by:
         # What the index of the attribute asks for.
         yield _Term(f"{query.order_by} IS NOT NULL")
@@ -73,12 +68,7 @@ def _behind(query: Query, after: ListPosition | None) -> Iterator[_Term]:
 
 
 def _order(query: Query) -> list[str]:
-    id_ = f"{_table(query)}.id"
-    return [query.order_by, id_] if query.order_by else [id_]
-
-
-def _table(query: Query) -> str:
-    return "listed" if query.summarized else "keys"
+    return [query.order_by, "id"] if query.order_by else ["id"]
 
 
 def _all(terms: Sequence[_Term]) -> str:

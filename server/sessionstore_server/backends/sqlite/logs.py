@@ -1,4 +1,4 @@
-"""The logs of a key, in segments: see the tables `segments` and `records`.
+"""The logs of a key, in segments: see the tables `segments` and `batches`.
 
 The revision at which a log was last shortened, or started, is the one since which its last segment is there: each of
 these opens a new one.
@@ -10,36 +10,34 @@ from typing import NamedTuple
 
 from sessionstore_server.backends import checks
 from sessionstore_server.backends.base import Key, LogRange, LogView, Splice
-from sessionstore_server.backends.sqlite import names
+from sessionstore_server.backends.sqlite import batches, names
 from sessionstore_server.backends.sqlite.keys import Row
 from sessionstore_server.backends.sqlite.names import Span
 
-_MAX_RECORDS = 1 << 32
-"""Of one log; see `records.place`."""
+_MAX_RECORDS = 1 << 62
+"""More than a log ever has."""
 
 _THERE = "key_id = :key_id AND segments.since <= :revision AND (until IS NULL OR until > :revision)"
 
 # Of a segment, at a revision: the position behind its last record.
 _END = (
-    "coalesce(stop, (SELECT place + 1 - (log_id << 32) FROM records WHERE place >= log_id << 32"
-    " AND place < (log_id + 1) << 32 AND records.since <= :revision ORDER BY place DESC LIMIT 1), start)"
+    "coalesce(segments.stop, (SELECT stop FROM batches WHERE batches.log_id = segments.log_id"
+    " AND batches.since <= :revision ORDER BY batches.start DESC LIMIT 1), segments.start)"
 )
 
 _HEAD = (
-    f"SELECT log_id, segments.since, {_END} FROM segments"  # noqa: S608 - parts of this module
+    f"SELECT log_id, since, {_END} FROM segments"  # noqa: S608 - parts of this module
     " WHERE key_id = :key_id AND log = :log AND until IS NULL AND stop IS NULL ORDER BY start DESC LIMIT 1"
 )
 
-_HEADS = (
-    f"SELECT log, segments.since, {_END} FROM segments"  # noqa: S608 - parts of this module
-    f" WHERE {_THERE} AND stop IS NULL AND log >= :first AND log < :behind"
+_NAMES = (
+    "SELECT DISTINCT log FROM segments"  # noqa: S608 - parts of this module
+    f" WHERE {_THERE} AND log >= :first AND log < :behind"
 )
 
-_RECORDS = (
-    "SELECT log, content FROM segments CROSS JOIN records"  # noqa: S608 - parts of this module
-    " ON place >= (log_id << 32) + max(start, :start) AND place < (log_id << 32) + min(coalesce(stop, :stop), :stop)"
-    " AND (stop IS NOT NULL OR records.since <= :revision)"
-    f" WHERE {_THERE} AND log >= :first AND log < :behind ORDER BY log, start, place"
+_SEGMENTS = (
+    f"SELECT log, log_id, start, {_END}, stop IS NULL, since FROM segments"  # noqa: S608 - parts of this module
+    f" WHERE {_THERE} AND log >= :first AND log < :behind ORDER BY log, start"
 )
 
 _COPY_RECORDS = (
@@ -59,10 +57,7 @@ _DROP_BEYOND = f"DELETE FROM segments {_BEYOND} AND since = :revision"  # noqa: 
 
 _END_BEYOND = f"UPDATE segments SET until = :revision {_BEYOND}"  # noqa: S608 - parts of this module
 
-_DROP_RECORDS = (
-    "DELETE FROM records WHERE place < (:log_id + 1) << 32 AND place >= (:log_id << 32)"
-    " + coalesce((SELECT max(coalesce(stop, :most)) FROM segments WHERE log_id = :log_id), 0)"
-)
+_NEEDED = "SELECT max(coalesce(stop, :most)) FROM segments WHERE log_id = :log_id"
 
 
 class Head(NamedTuple):
@@ -71,6 +66,15 @@ class Head(NamedTuple):
     log_id: int
     shortened_at: int
     length: int
+
+
+class Plan(NamedTuple):
+    """What becomes of one log: as much as is kept of it, then the records."""
+
+    name: str
+    head: Head | None
+    kept: int
+    records: Sequence[bytes]
 
 
 def read(connection: Connection, key_id: int, ranges: Mapping[str, LogRange], revision: int) -> dict[str, LogView]:
@@ -82,17 +86,28 @@ def read(connection: Connection, key_id: int, ranges: Mapping[str, LogRange], re
     return views
 
 
-def apply(connection: Connection, key: Key, before: int, row: Row, splices: Mapping[str, Splice | None]) -> None:
-    """Change logs at the revision of `row`, whose key was at `before`.
+def plan(connection: Connection, key: Key, seen: int, row: Row, splices: Mapping[str, Splice | None]) -> Sequence[Plan]:
+    """Return what splices lead to at `row`, the row of a key that was at the revision `seen`; nothing is written.
 
     Errors: StaleBaseError, InvalidArgumentError.
     """
-    for name in checks.removed(_removable(connection, row, splices), splices):
-        _close(connection, row, name, 0)
+    plans = []
     for name, splice in splices.items():
         if splice is not None:
-            head = _spliced(connection, key, before, row, name, splice)
-            _append(connection, head, row.revision, splice.append)
+            head = _head(connection, row, name)
+            length = head.length if head else 0
+            checks.check_base(key, name, splice, length, head.shortened_at if head else None, seen)
+            plans.append(Plan(name, head, checks.kept_records(name, splice, length), splice.append))
+    return plans
+
+
+def apply(connection: Connection, row: Row, splices: Mapping[str, Splice | None], plans: Sequence[Plan]) -> None:
+    """Change logs at the revision of `row`; `plans` are those of the splices."""
+    for name in checks.removed(_removable(connection, row, splices), splices):
+        _close(connection, row, name, 0)
+    for planned in plans:
+        head = _head_after(connection, row, planned)
+        batches.append(connection, head.log_id, head.length, row.revision, planned.records)
 
 
 def copy(connection: Connection, origin: Row, revision: int, row: Row) -> None:
@@ -117,20 +132,17 @@ def clear(connection: Connection, row: Row) -> None:
 
 
 def _views(connection: Connection, key_id: int, wanted: Span, span: LogRange, revision: int) -> dict[str, LogView]:
-    stop = _MAX_RECORDS if span.stop is None else min(span.stop, _MAX_RECORDS)
-    named = {
-        "key_id": key_id,
-        "revision": revision,
-        "first": wanted.first,
-        "behind": wanted.behind,
-        "start": min(span.start, _MAX_RECORDS),
-        "stop": stop,
-    }
-    heads = connection.execute(_HEADS, named).fetchall()
-    records: dict[str, list[bytes]] = {log: [] for log, _, _ in heads}
-    for log, content in connection.execute(_RECORDS, named):
-        records[log].append(content)
-    return {log: LogView(tuple(records[log]), span.start, length, shortened_at) for log, shortened_at, length in heads}
+    named = {"key_id": key_id, "revision": revision, "first": wanted.first, "behind": wanted.behind}
+    views: dict[str, LogView] = {}
+    records: list[bytes] = []
+    for log, log_id, start, end, is_last, since in connection.execute(_SEGMENTS, named).fetchall():
+        first, behind = max(start, span.start), end if span.stop is None else min(end, span.stop)
+        if first < behind:
+            records += batches.read(connection, log_id, first, behind)
+        if is_last:
+            views[log] = LogView(tuple(records), span.start, end, since)
+            records = []
+    return views
 
 
 def _removable(connection: Connection, row: Row, splices: Mapping[str, Splice | None]) -> set[str]:
@@ -138,35 +150,23 @@ def _removable(connection: Connection, row: Row, splices: Mapping[str, Splice | 
     present: set[str] = set()
     for span in map(names.matching, gone):
         named = {"key_id": row.key_id, "revision": row.revision, "first": span.first, "behind": span.behind}
-        present.update(log for log, _, _ in connection.execute(_HEADS, named))
+        present.update(log for (log,) in connection.execute(_NAMES, named))
     return present
 
 
-def _spliced(connection: Connection, key: Key, before: int, row: Row, name: str, splice: Splice) -> Head:
-    """Shorten or start a log as a splice asks for; return its end after that."""
-    head = _head(connection, row, name)
-    length = head.length if head else 0
-    checks.check_base(key, name, splice, length, head.shortened_at if head else None, before)
-    kept = checks.kept_records(name, splice, length)
-    if head and kept == length:
-        return head
-    if head:
-        _shorten(connection, row, name, kept)
-    return _open(connection, row, name, kept)
+def _head_after(connection: Connection, row: Row, planned: Plan) -> Head:
+    """Shorten or start a log if that has to be; return its end after that."""
+    if planned.head and planned.kept == planned.head.length:
+        return planned.head
+    if planned.head:
+        _shorten(connection, row, planned.name, planned.kept)
+    return _open(connection, row, planned.name, planned.kept)
 
 
 def _head(connection: Connection, row: Row, name: str) -> Head | None:
     named = {"key_id": row.key_id, "log": name, "revision": row.revision}
     found = connection.execute(_HEAD, named).fetchone()
     return Head(*found) if found else None
-
-
-def _append(connection: Connection, head: Head, revision: int, records: Sequence[bytes]) -> None:
-    first = (head.log_id << 32) + head.length
-    connection.executemany(
-        "INSERT INTO records (place, since, content) VALUES (?, ?, ?)",
-        [(first + index, revision, record) for index, record in enumerate(records)],
-    )
 
 
 def _shorten(connection: Connection, row: Row, name: str, kept: int) -> None:
@@ -204,4 +204,6 @@ def _open(connection: Connection, row: Row, name: str, start: int) -> Head:
 
 
 def _drop_records(connection: Connection, log_ids: Iterable[tuple[int]]) -> None:
-    connection.executemany(_DROP_RECORDS, [{"log_id": log_id, "most": _MAX_RECORDS} for (log_id,) in {*log_ids}])
+    for (log_id,) in {*log_ids}:
+        (needed,) = connection.execute(_NEEDED, {"log_id": log_id, "most": _MAX_RECORDS}).fetchone()
+        batches.drop(connection, log_id, needed or 0)

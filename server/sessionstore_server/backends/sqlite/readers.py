@@ -3,14 +3,16 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, TypeVar
 
 from sessionstore.errors import StoreClosedError
 from sessionstore_server.backends.sqlite import database
+from sessionstore_server.backends.sqlite.jobs import Job
 
 T = TypeVar("T")
 
@@ -20,18 +22,24 @@ one alone, a read that waits for the disk would hold up all others."""
 
 
 class Readers:
-    """Reads a file in threads. To be called from the event loop."""
+    """Reads a file in threads. To be called from the event loop that made it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._threads = ThreadPoolExecutor(THREADS, "sessionstore-sqlite-reader")
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[Job[[], Any] | None] = SimpleQueue()
         self._idle: list[sqlite3.Connection] = []
         self._is_closed = False
+        self._threads = [
+            Thread(target=self._run, name=f"sessionstore-sqlite-reader-{number}", daemon=True)
+            for number in range(THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def read(self, step: Callable[[sqlite3.Connection], T]) -> T:
-        """Carry out a step on the state of now."""
-        async with self.snapshot() as snapshot:
-            return await snapshot.read(step)
+        """Carry out a step on the state of now. Errors: those of the step; StorageError; StoreClosedError."""
+        return await self.submit(partial(self._read, step))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["Snapshot"]:
@@ -41,41 +49,64 @@ class Readers:
             yield snapshot
         finally:
             await snapshot.settle()
-            self._take_back(snapshot)
+            if snapshot.connection:
+                self._take_back(snapshot.connection)
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Let a thread do something. Errors: those of the work; StorageError; StoreClosedError."""
         if self._is_closed:
             raise StoreClosedError("sqlite")
-        return asyncio.get_running_loop().run_in_executor(self._threads, self._reported, work)
+        outcome: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(Job(work, outcome))
+        return outcome
 
-    def connect(self) -> sqlite3.Connection:
-        """Return a connection that nobody else holds."""
-        with suppress(IndexError):
-            return self._idle.pop()
-        return database.connect(self._path)
+    def begin(self) -> sqlite3.Connection:
+        """Return a connection that nobody else holds, and that sees one state of the file until it is given back."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = database.connect(self._path)
+        connection.execute("BEGIN")
+        return connection
 
     async def aclose(self) -> None:
-        """Finish what runs; connections that are still held are closed when they come back."""
+        """Finish what waits; connections that are still held are closed when they come back."""
         self._is_closed = True
-        await asyncio.to_thread(self._threads.shutdown)
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
         while self._idle:
             self._idle.pop().close()
 
-    def _take_back(self, snapshot: "Snapshot") -> None:
-        if snapshot.connection is None:
-            return
-        snapshot.connection.rollback()
-        if self._is_closed:
-            snapshot.connection.close()
-        else:
-            self._idle.append(snapshot.connection)
-
-    def _reported(self, work: Callable[[], T]) -> T:
+    def _read(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self.begin()
         try:
-            return work()
-        except (sqlite3.Error, OSError) as error:
-            raise database.described(self._path, error) from error
+            return step(connection)
+        finally:
+            self._take_back(connection)
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        connection.rollback()
+        if self._is_closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _run(self) -> None:
+        while job := self._jobs.get():
+            self._carry_out(job)
+            # It holds what was read.
+            del job
+
+    def _carry_out(self, job: Job[[], Any]) -> None:
+        try:
+            job.result = job.work()
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            job.error = database.described(self._path, error)
+        # Nobody waits any more when the loop is closed.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(job.tell)
 
 
 class Snapshot:
@@ -99,6 +130,5 @@ class Snapshot:
 
     def _carry_out(self, step: Callable[[sqlite3.Connection], T]) -> T:
         if self.connection is None:
-            self.connection = self._readers.connect()
-            self.connection.execute("BEGIN")
+            self.connection = self._readers.begin()
         return step(self.connection)

@@ -23,9 +23,8 @@ def past(connection: Connection, row: Row, request: Request | None) -> dict[str,
     if found is None:
         return {}
     digest, revision, time, existed = found
-    return {
-        request.id: Answer(digest, Commit(revision, times.moment(time)), None if existed is None else bool(existed))
-    }
+    commit = Commit(revision, times.moment(time))
+    return {request.id: Answer(digest.hex(), commit, None if existed is None else bool(existed))}
 
 
 def remember(connection: Connection, row: Row, request: Request | None, existed: bool | None = None) -> None:
@@ -35,7 +34,7 @@ def remember(connection: Connection, row: Row, request: Request | None, existed:
     connection.execute(
         "INSERT OR REPLACE INTO requests (key_id, request_id, number, digest, revision, commit_time, existed)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [row.key_id, request.id, row.requests, request.digest, row.revision, row.commit_time, existed],
+        [row.key_id, request.id, row.requests, bytes.fromhex(request.digest), row.revision, row.commit_time, existed],
     )
     if row.requests % _PRUNE_EVERY == 0:
         forgotten = [row.key_id, row.requests - REQUESTS_KEPT]

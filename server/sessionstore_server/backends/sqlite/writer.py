@@ -4,40 +4,31 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sessionstore.errors import StoreClosedError
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.sqlite import database
+from sessionstore_server.backends.sqlite.jobs import Job
 from sessionstore_server.backends.wakes import Wakes
 
 T = TypeVar("T")
+
+_Job = Job[[sqlite3.Connection], Any]
 
 MAX_BATCH = 256
 """How many steps share a transaction at most."""
 
 
-@dataclass(slots=True)
-class _Job(Generic[T]):
-    """A step, who waits for it, and how it went."""
-
-    step: Callable[[sqlite3.Connection], T]
-    key: Key | None
-    """What it writes, for those who wait for that."""
-    outcome: asyncio.Future[T]
-    result: T | None = None
-    error: Exception | None = None
-
-
 class Writer:
     """Carries out steps in their order. To be called from the event loop that made it.
 
-    Each step has a savepoint, so that one that raises an error is undone without the others; a failure of the whole
-    transaction is everybody's. Nobody is told anything before the transaction is durable.
+    A step that raises an error has written nothing, as a rule, and then does not disturb the others; else each is done
+    again in a transaction of its own. A failure to commit is everybody's. Nobody is told anything before the
+    transaction is durable.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, wakes: Wakes) -> None:
@@ -46,7 +37,7 @@ class Writer:
         self._wakes = wakes
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         # `database.begin` waits for other processes; it looks more often than SQLite would.
         connection.execute("PRAGMA busy_timeout = 0")
         # As a daemon it does not keep a program alive that forgot to close; a commit that is cut off never was.
@@ -61,7 +52,7 @@ class Writer:
         if self._is_closed:
             raise StoreClosedError("sqlite")
         outcome: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(step, key, outcome))
+        self._jobs.put(Job(step, outcome, key))
         return await outcome
 
     async def aclose(self) -> None:
@@ -83,7 +74,7 @@ class Writer:
                 with suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(self._deliver, jobs)
 
-    def _next_batch(self) -> Sequence[_Job[Any] | None]:
+    def _next_batch(self) -> Sequence[_Job | None]:
         """Return all that waits, at least one; None, which comes last, ends the work."""
         batch = [self._jobs.get()]
         with suppress(Empty):
@@ -91,40 +82,42 @@ class Writer:
                 batch.append(self._jobs.get_nowait())
         return batch
 
-    def _carry_out(self, jobs: Sequence[_Job[Any]]) -> None:
+    def _carry_out(self, jobs: Sequence[_Job]) -> None:
         try:
             database.begin(self._connection)
-            for job in jobs:
-                self._attempt(job)
-            self._connection.execute("COMMIT")
+            is_whole = all(map(self._attempt, jobs))
+            if is_whole:
+                self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - handed to those who wait
             self._undo()
             for job in jobs:
                 job.error = database.described(self._path, error)
+            return
+        if not is_whole:
+            self._undo()
+            self._carry_out_alone(jobs)
 
-    def _attempt(self, job: _Job[Any]) -> None:
-        self._connection.execute("SAVEPOINT step")
+    def _carry_out_alone(self, jobs: Sequence[_Job]) -> None:
+        """Give each job a transaction of its own; one that failed in such a transaction has its error already."""
+        if len(jobs) > 1:
+            for job in jobs:
+                self._carry_out([job])
+
+    def _attempt(self, job: _Job) -> bool:
+        """Carry out a step; tell whether nothing was written but by steps that succeeded."""
+        job.error, written = None, self._connection.total_changes
         try:
-            job.result = job.step(self._connection)
-        except Exception as error:
-            # Some failures, such as a full disk, end the whole transaction.
-            if not self._connection.in_transaction:
-                raise
+            job.result = job.work(self._connection)
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
             job.error = database.described(self._path, error)
-            self._connection.execute("ROLLBACK TO step")
-        self._connection.execute("RELEASE step")
+        return job.error is None or (self._connection.in_transaction and self._connection.total_changes == written)
 
     def _undo(self) -> None:
         with suppress(sqlite3.Error):
             self._connection.rollback()
 
-    def _deliver(self, jobs: Sequence[_Job[Any]]) -> None:
+    def _deliver(self, jobs: Sequence[_Job]) -> None:
         for job in jobs:
             if job.key:
                 self._wakes.wake(job.key)
-            if job.outcome.done():
-                continue
-            if job.error:
-                job.outcome.set_exception(job.error)
-            else:
-                job.outcome.set_result(job.result)
+            job.tell()
