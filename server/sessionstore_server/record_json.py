@@ -124,12 +124,12 @@ _RUN_EVENT = _model_form(records.RUN_EVENT)
 
 
 def _form(collection: str, name: str) -> _Form | None:
+    if form := _FORMS.get(collection, {}).get(name):
+        return form
     if name.startswith(keys.APPEND_PREFIX):
         return _APPEND
     if keys.is_run_extent(name):
         return _RUN_EXTENT
     if keys.is_run_record(name):
         return _RUN_RECORD
-    if keys.is_run_events(name):
-        return _RUN_EVENT
-    return _FORMS.get(collection, {}).get(name)
+    return _RUN_EVENT if keys.is_run_events(name) else None

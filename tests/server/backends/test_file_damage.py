@@ -313,6 +313,10 @@ async def test_a_record_that_the_codec_refuses(root: Path, folder: Path, key: Ke
     await backend.commit(key, Change({"good": b"1"}, {"messages": Splice([b"1", b'"bad"', b"3"])}))
     await backend.commit(key, Change({"bad": b'"bad"'}))
     await backend.commit(key, Change(summary=Summary(b'"bad"')))
+    await backend.aclose()
+    # Who has not written it has to parse it.
+    backend = FileBackend(root, codec)
+    await backend.open()
     with pytest.raises(DataCorruptionError, match=f"{folder}/commits.jsonl line 2"):
         await backend.read(key, ["bad"])
     with pytest.raises(DataCorruptionError, match=f"{folder}/messages.1.jsonl line 2"):

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from sessionstore.errors import DataCorruptionError, StorageError
 from sessionstore_server.backends.base import REVISIONS_KEPT, Change, Key, LogRange, Query, Splice, Summary
 from sessionstore_server.backends.file import FileBackend, RecordCodec
-from sessionstore_server.backends.file.cache import StateCache
+from sessionstore_server.backends.file.cache import Cache
 from sessionstore_server.backends.file.names import folder_name, is_hashed, log_file, shared_file, text_of
-from sessionstore_server.backends.file.state import State, Text
 
 Opened = Callable[..., AbstractAsyncContextManager[FileBackend]]
 
@@ -44,14 +43,13 @@ def test_files_of_two_logs_never_meet(one: str, other: str) -> None:
 
 
 def test_the_cache_is_bounded() -> None:
-    cache = StateCache(max_bytes=3000)
-    states = [State(Key("n", "c", str(number)), documents={"d": Text("x" * 1000, 1)}) for number in range(3)]
-    for state in [states[0], states[1], states[0], states[2]]:
-        cache.put(state)
-        cache.get(states[0].key)
-    assert [cache.get(state.key) for state in states] == [states[0], None, states[2]]
-    cache.forget(states[0].key)
-    assert cache.get(states[0].key) is None
+    cache = Cache[str, int](max_bytes=3000)
+    for number in [0, 1, 0, 2]:
+        cache.put(f"{number}", number, 1200)
+        cache.get("0")
+    assert [cache.get(f"{number}") for number in range(3)] == [0, None, 2]
+    cache.forget("0")
+    assert cache.get("0") is None
 
 
 async def test_people_can_read_the_files(root: Path, folder: Path, key: Key, codec: RecordCodec) -> None:

@@ -39,6 +39,13 @@ A commit also writes a line to the feed, of about 200 bytes and the key, and doe
 and the incarnation, once; a folder without the permission to write can be read. The first write of each kind in a
 process also makes the folders `.work`, `.uploads`, `.deleted` or `blobs` and waits for one sync or two more.
 
+A list takes the names of all keys of the collection. In the order of ids it looks at those that it shows; with a filter
+or another order, and to count, at all of them. To look means to open the folder once, and from then on, for as long as
+nothing changes and the process remembers (64 MiB, some 50,000 keys), only to ask for the stamp of the commit file.
+
+What was read is remembered, 64 MiB of states and as much of records: a warm read asks for the stamps of its files, and
+parses only what is new since. A document that is known to be so already is not written again.
+
 A request adds about 200 bytes and its id to the commit line, and as much for each request that the ledger keeps to
 the line of the whole state. What stays of a deleted key is such a line, with its revision and its ledger; opening the
 store removes it when it is a week old. A commit file is at most twice as large as what tells its kept revisions, or
@@ -86,6 +93,7 @@ from sessionstore_server.backends.file.feed import Feeds
 from sessionstore_server.backends.file.feed_writer import FeedWriter
 from sessionstore_server.backends.file.incarnation import incarnation
 from sessionstore_server.backends.file.keys import Keys
+from sessionstore_server.backends.file.lists import Lists
 from sessionstore_server.backends.file.lookup import Lookup
 from sessionstore_server.backends.file.reading import Reader
 from sessionstore_server.backends.file.scratch import Scratch
@@ -175,13 +183,13 @@ class FileBackend(Backend):
     ) -> Sequence[Listed]:
         _check_collection(namespace, collection)
         checks.check_query(query, after)
-        return await self._look(self._disk.lookup.page, namespace, collection, query, after, limit)
+        return await self._look(self._disk.lists.page, namespace, collection, query, after, limit)
 
     @override
     async def count(self, namespace: str, collection: str, query: Query) -> int:
         _check_collection(namespace, collection)
         checks.check_query(query)
-        return await self._look(self._disk.lookup.count, namespace, collection, query)
+        return await self._look(self._disk.lists.count, namespace, collection, query)
 
     @override
     async def feed(self, namespace: str, collection: str, position: str | None, limit: int) -> Feed:
@@ -288,6 +296,7 @@ class _Disk:
         self.scratch = Scratch(root)
         self.uploads = Uploads(root, self.blobs, self.scratch)
         self.lookup = Lookup(root, codec)
+        self.lists = Lists(self.lookup)
         self.feeds = Feeds(root, self.incarnation, self.lookup.revision_of)
         self._feed_writer = FeedWriter(root)
         writer = Writer(codec, self.blobs, self._feed_writer)

@@ -34,6 +34,15 @@ def read(folder: Folder, key: Key, known: State | None) -> State:
 
     Errors: DataCorruptionError, also when the folder is that of another key; UnsupportedVersionError.
     """
+    stamp = folder.stamp(COMMITS)
+    if known and stamp and known.stamp == stamp:
+        return known
+    state = _read(folder, key, known)
+    state.stamp = stamp
+    return state
+
+
+def _read(folder: Folder, key: Key, known: State | None) -> State:
     with _file(folder) as descriptor:
         status = os.fstat(descriptor)
         if known and known.position.inode == status.st_ino:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from sessionstore.errors import StorageError
 
@@ -23,7 +23,19 @@ LOCK_SECONDS = 10.0
 
 _PAUSE_SECONDS = 0.002
 
+_STAMP_GRAIN_NS = 2_000_000_000
+"""Two changes that are less apart may leave the same time: file systems round it, to 2 seconds at most."""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
+
+class Stamp(NamedTuple):
+    """What a file system tells of a file: as long as it is the same, so is the content."""
+
+    inode: int
+    size: int
+    changed_at: int
+    """In nanoseconds. The system sets it with every change, and nobody else can."""
 
 
 class Folder:
@@ -95,6 +107,17 @@ class Folder:
         """Describe what has this name, be it a link."""
         with storage_errors(self.path, name):
             return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+
+    def stamp(self, name: str) -> Stamp | None:
+        """Return the stamp of a file, or None while another change might leave the same, or when there is no file."""
+        now = time.time_ns()
+        try:
+            status = self.stat(name)
+        except FileNotFoundError:
+            return None
+        if now - status.st_ctime_ns < _STAMP_GRAIN_NS:
+            return None
+        return Stamp(status.st_ino, status.st_size, status.st_ctime_ns)
 
     def has(self, name: str) -> bool:
         """Tell whether anything has this name."""

@@ -1,4 +1,4 @@
-"""The folders of the keys that were changed last, held open: to open one takes a call for each folder above it."""
+"""The folders of the keys that were used last, held open: to open one takes a call for each folder above it."""
 
 from collections import OrderedDict
 from threading import Lock

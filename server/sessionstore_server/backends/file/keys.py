@@ -98,12 +98,15 @@ class Keys:
                 if folder is not None:
                     present = self._present(folder, key, even_damaged=even_damaged)
                     state, result = step(_Held(folder, present, others))
-                    self._lookup.cache.put(state)
+                    self._lookup.remember(state)
                     return result
             with ExitStack() as others, self._scratch.new_folder() as folder:
                 state, result = step(_Held(folder, State(key), others))
+                if not state.revision:
+                    return result
                 # Another process may have made the key meanwhile.
-                if not state.revision or self._place(folder, state):
+                if self._place(folder, state):
+                    self._lookup.remember(state)
                     return result
 
     def _commit(self, held: _Held, change: Change, expected: int | None) -> tuple[State, Commit]:

@@ -1,13 +1,12 @@
 """The files of logs: a record is a line, an append goes to the end, a shortened log starts a new file.
 
-A part is read together with what lies between the marks around it and verified against their checksums; a file
-that is shorter than the distance of marks is therefore always verified whole.
+What lies between two marks is read together, and verified against their checksums; a file that is shorter than the
+distance of marks is therefore always verified whole.
 """
 
 import zlib
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from sessionstore.errors import DataCorruptionError
@@ -17,13 +16,16 @@ from sessionstore_server.backends.file.names import log_file, shared_file
 from sessionstore_server.backends.file.state import Log, Mark, Segment
 
 
-class Line(NamedTuple):
-    """A record as it stands in a file."""
+class Part(NamedTuple):
+    """Records in a row, and the two marks between which they stand in one file."""
 
-    text: bytes
     file: str
-    number: int
-    """From 1, for messages."""
+    first: Mark
+    last: Mark
+    start: int
+    """The number of the first record, from 0 for the one behind `first`."""
+    stop: int
+    """The number behind the last record."""
 
 
 def append(folder: Folder, name: str, log: Log, lines: Sequence[bytes], revision: int) -> Log:
@@ -33,7 +35,7 @@ def append(folder: Folder, name: str, log: Log, lines: Sequence[bytes], revision
         segments = (*segments[:-1], _grown(folder, segments[-1], lines))
     elif lines:
         segments = (*segments, _create(folder, log_file(name, revision), lines))
-    return replace(log, segments=_unmarked(segments))
+    return log._replace(segments=_unmarked(segments))
 
 
 def shorten(folder: Folder, name: str, log: Log, keep: int, lines: Sequence[bytes], revision: int) -> Log:
@@ -45,18 +47,18 @@ def shorten(folder: Folder, name: str, log: Log, keep: int, lines: Sequence[byte
     whole = _whole_segments(log, keep)
     cut = log.segments[len(whole)]
     rest = keep - Log(whole).length
-    kept = [line.text for line in _read(folder, cut, 0, rest)]
+    kept = [line for part in parts(Log((cut,)), 0, rest) for line in read(folder, part).split(b"\n")[: part.stop]]
     if not kept and not lines:
         return Log(_unmarked(whole), revision)
     new = _create(folder, log_file(name, revision), [*kept, *lines])
     marks = tuple(mark for mark in cut.marks if mark.records <= rest)
-    return Log((*_unmarked(whole), replace(new, marks=marks)), revision)
+    return Log((*_unmarked(whole), new._replace(marks=marks)), revision)
 
 
 def forked(name: str, log: Log, revision: int) -> Log:
     """Return the log of a new key that starts with the records of `log`, of another key, in the same files."""
     segments = enumerate(log.segments)
-    shared = (replace(segment, file=shared_file(name, revision, number), shared=True) for number, segment in segments)
+    shared = (segment._replace(file=shared_file(name, revision, number), shared=True) for number, segment in segments)
     return Log(tuple(shared), revision)
 
 
@@ -69,27 +71,25 @@ def share(origin: Folder, log: Log, folder: Folder, fork: Log) -> None:
             raise files.missing(origin, segment.file) from None
 
 
-def read(folder: Folder, log: Log, start: int, stop: int | None) -> Iterator[Line]:
-    """Yield the lines of the records from `start` to `stop`, verified. Errors: DataCorruptionError."""
-    first, end = 0, log.length if stop is None else stop
+def parts(log: Log, start: int, stop: int | None) -> Iterator[Part]:
+    """Yield where the records from `start` to `stop` (None: the end) are."""
+    end = log.length if stop is None else stop
     for segment in log.segments:
-        yield from _read(folder, segment, max(start - first, 0), min(end - first, segment.end.records))
-        first += segment.end.records
+        for first, last in pairwise([Mark(), *segment.marks, segment.end]):
+            if max(start, first.records) < min(end, last.records):
+                count = last.records - first.records
+                yield Part(segment.file, first, last, max(start - first.records, 0), min(end - first.records, count))
+        start, end = start - segment.end.records, end - segment.end.records
 
 
-def _read(folder: Folder, segment: Segment, start: int, stop: int) -> Iterator[Line]:
-    if start >= stop:
-        return
-    marks = [Mark(), *segment.marks, segment.end]
-    first = marks[bisect_right(marks, start, key=_records) - 1]
-    last = marks[bisect_left(marks, stop, key=_records)]
-    data = files.read(folder, segment.file, first.size, last.size)
-    lines = data.split(b"\n")[:-1]
-    if zlib.crc32(data, first.crc32) != last.crc32 or len(lines) != last.records - first.records:
-        location = f"{folder.path / segment.file} bytes {first.size} to {last.size}"
+def read(folder: Folder, part: Part) -> bytes:
+    """Return all lines between the marks of a part, verified. Errors: DataCorruptionError."""
+    first, last = part.first, part.last
+    data = files.read(folder, part.file, first.size, last.size)
+    if zlib.crc32(data, first.crc32) != last.crc32 or data.count(b"\n") != last.records - first.records:
+        location = f"{folder.path / part.file} bytes {first.size} to {last.size}"
         raise DataCorruptionError(location, "the checksum does not match")
-    for number in range(start, stop):
-        yield Line(lines[number - first.records], segment.file, number + 1)
+    return data
 
 
 def _whole_segments(log: Log, keep: int) -> tuple[Segment, ...]:
@@ -103,7 +103,7 @@ def _whole_segments(log: Log, keep: int) -> tuple[Segment, ...]:
 def _grown(folder: Folder, segment: Segment, lines: Sequence[bytes]) -> Segment:
     data = _joined(lines)
     files.append(folder, segment.file, segment.end.size, data)
-    return replace(segment, end=_moved(segment.end, len(lines), data))
+    return segment._replace(end=_moved(segment.end, len(lines), data))
 
 
 def _create(folder: Folder, file: str, lines: Sequence[bytes]) -> Segment:
@@ -118,12 +118,8 @@ def _moved(mark: Mark, records: int, data: bytes) -> Mark:
 
 def _unmarked(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """Leave out the marks, which the state before the commit has already."""
-    return tuple(replace(segment, marks=()) if segment.marks else segment for segment in segments)
+    return tuple(segment._replace(marks=()) if segment.marks else segment for segment in segments)
 
 
 def _joined(lines: Sequence[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
-
-
-def _records(mark: Mark) -> int:
-    return mark.records

@@ -4,78 +4,85 @@ Readers hold no lock. What a reader finds damaged may have been changed under it
 twice, in the same way, is.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from sessionstore.errors import DataCorruptionError, SessionStoreError
-from sessionstore_server.backends import queries
-from sessionstore_server.backends.base import Key, Listed, ListPosition, Query, Summary
+from sessionstore.errors import DataCorruptionError
+from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.file import commits
-from sessionstore_server.backends.file.cache import StateCache
+from sessionstore_server.backends.file.cache import Cache
 from sessionstore_server.backends.file.codec import RecordCodec
 from sessionstore_server.backends.file.folder import Folder
 from sessionstore_server.backends.file.kept_folders import KeptFolders
-from sessionstore_server.backends.file.names import folder_name, is_hashed, text_of
+from sessionstore_server.backends.file.known_records import KnownRecords
+from sessionstore_server.backends.file.names import folder_name
 from sessionstore_server.backends.file.reading import Reader
 from sessionstore_server.backends.file.state import Position, State
 
 T = TypeVar("T")
 
-_logger = logging.getLogger(__name__)
-
-_Found = tuple[ListPosition, Listed]
-
 
 class Lookup:
-    """The operations that change nothing; each blocks, and may run in any thread."""
+    """Finds and reads one key at a time; each method blocks, and may run in any thread."""
 
     def __init__(self, root: Path, codec: RecordCodec) -> None:
         self._root = root
         self._codec = codec
         self._folders = KeptFolders()
-        self.cache = StateCache()
+        self._known_records = KnownRecords()
+        self.cache = Cache[Key, State]()
 
     def read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
         """Return what `use` finds at one moment under a key, or None when the key is absent."""
-        return self._read(key, lambda reader: use(reader) if reader.state.exists else None)
+        return self.look(key, lambda reader: use(reader) if reader.state.exists else None, keep=True)
+
+    def look(self, key: Key, use: Callable[[Reader], T], *, keep: bool) -> T | None:
+        """Return what `use` finds at one moment under a key, deleted or not, or None when nothing is known of it.
+
+        With `keep` the folder of the key stays open for the next call.
+        """
+        before: tuple[DataCorruptionError, Position] | None = None
+        while True:
+            position = Position()
+            try:
+                with self.folder(key, keep=keep) as folder:
+                    if folder is None:
+                        return None
+                    state = self.state(folder, key)
+                    position = state.position
+                    return use(self.reader(folder, state))
+            except DataCorruptionError as error:
+                if before == (error, position):
+                    raise
+                before = (error, position)
 
     def revision_of(self, key: Key) -> int | None:
         """Return the revision of a key, deleted or not; None when nothing is known of it."""
-        return self._read(key, lambda reader: reader.state.revision)
-
-    def page(
-        self, namespace: str, collection: str, query: Query, after: ListPosition | None, limit: int
-    ) -> Sequence[Listed]:
-        """See `Backend.list`."""
-        ids = sorted(self._ids(namespace, collection), reverse=query.descending)
-        if query.order_by:
-            return queries.page(query, self._matching(namespace, collection, ids, query), after, limit)
-        if after:
-            ids = [id_ for id_ in ids if (id_ < after.id if query.descending else id_ > after.id)]
-        found = self._matching(namespace, collection, ids, query)
-        return [listed for _, listed in islice(found, limit)]
-
-    def count(self, namespace: str, collection: str, query: Query) -> int:
-        """See `Backend.count`."""
-        return sum(1 for _ in self._matching(namespace, collection, self._ids(namespace, collection), query))
+        return self.look(key, lambda reader: reader.state.revision, keep=True)
 
     def state(self, folder: Folder, key: Key) -> State:
         """Return the present state of a key whose folder is open. Errors: DataCorruptionError."""
         known = self.cache.get(key)
         state = commits.read(folder, key, known)
         if state is not known:
-            self.cache.put(state)
+            self.remember(state)
         return state
 
+    def remember(self, state: State) -> None:
+        """Let the next call start from this state of its key."""
+        # The records of the documents stay beside their texts.
+        self.cache.put(state.key, state, 2 * state.live_bytes())
+
     @contextmanager
-    def folder(self, key: Key, *, lock: bool = False, shared: bool = False) -> Iterator[Folder | None]:
+    def folder(
+        self, key: Key, *, lock: bool = False, shared: bool = False, keep: bool = False
+    ) -> Iterator[Folder | None]:
         """Open the folder of a key, if there is one; with `lock`, alone among all who change the key.
 
-        With `shared` together with others who look at it, while nobody changes it.
+        With `shared` together with others who look at it, while nobody changes it. With `keep`, or once it is locked,
+        it stays open for the next call.
         """
         kept = self._kept_folder(key, lock=lock, shared=shared)
         folder = kept or self._opened(key, lock=lock, shared=shared)
@@ -85,9 +92,10 @@ class Lookup:
         with ExitStack() as stack:
             stack.enter_context(folder)
             yield folder
-            if kept or lock:
+            if kept or keep or lock:
                 stack.pop_all()
-                folder.unlock()
+                if lock or shared:
+                    folder.unlock()
                 self._folders.give(key, folder)
 
     @contextmanager
@@ -102,7 +110,7 @@ class Lookup:
 
     def reader(self, folder: Folder, state: State) -> Reader:
         """Return what reads the records of a state."""
-        return Reader(self._codec, folder, state)
+        return Reader(self._codec, self._known_records, folder, state)
 
     def close(self) -> None:
         """Close what is held open."""
@@ -129,52 +137,6 @@ class Lookup:
         except FileNotFoundError:
             return None
 
-    def _read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
-        before: tuple[DataCorruptionError, Position] | None = None
-        while True:
-            position = Position()
-            try:
-                with self.folder(key) as folder:
-                    if folder is None:
-                        return None
-                    state = self.state(folder, key)
-                    position = state.position
-                    return use(self.reader(folder, state))
-            except DataCorruptionError as error:
-                if before == (error, position):
-                    raise
-                before = (error, position)
-
-    def _matching(self, namespace: str, collection: str, ids: Sequence[str], query: Query) -> Iterator[_Found]:
-        for id_ in ids:
-            if found := self._found(Key(namespace, collection, id_), query):
-                yield found
-
-    def _found(self, key: Key, query: Query) -> _Found | None:
-        try:
-            return self.read(key, lambda reader: _listed(reader, query))
-        except SessionStoreError as error:
-            if not queries.matches_damaged(query) or not query.summarized:
-                return None
-            return ListPosition(None, key.id), Listed(key.id, 0, b"", damage=str(error))
-
-    def _ids(self, namespace: str, collection: str) -> list[str]:
-        try:
-            with self.collection(namespace, collection) as folder:
-                ids = [_id_of(folder, name) for name in folder.names()]
-        except FileNotFoundError:
-            return []
-        return [id_ for id_ in ids if id_ is not None]
-
-
-def _listed(reader: Reader, query: Query) -> _Found | None:
-    state = reader.state
-    summary = Summary(attributes=state.summary.attributes) if state.summary else None
-    if not queries.matches(query, summary):
-        return None
-    position = queries.position_of(query, state.key.id, summary)
-    return position, Listed(position.id, state.revision, reader.summary(), value=position.value)
-
 
 def _locked(collection: Folder, name: str, shared: bool) -> Folder:
     while True:
@@ -185,19 +147,3 @@ def _locked(collection: Folder, name: str, shared: bool) -> Folder:
             if collection.holds(folder):
                 stack.pop_all()
                 return folder
-
-
-def _id_of(collection: Folder, name: str) -> str | None:
-    """Return the id of the key whose folder has this name, or None, reported, when it cannot be told."""
-    id_ = text_of(name)
-    if id_ is None and is_hashed(name):
-        try:
-            with collection.folder(name) as folder:
-                id_ = commits.owner(folder).id
-        except (SessionStoreError, FileNotFoundError) as error:
-            _logger.warning("left a key out of a list: %s", error)
-            return None
-    if id_ is None or folder_name(id_) != name:
-        _logger.warning("not the folder of a key: %s", collection.path / name)
-        return None
-    return id_

@@ -1,6 +1,7 @@
 """How records come back out of the folder of a key."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from sessionstore.errors import DataCorruptionError
 from sessionstore_server.backends import checks
@@ -8,23 +9,25 @@ from sessionstore_server.backends.base import Commit, LogRange, LogView, View
 from sessionstore_server.backends.file import commits, logs
 from sessionstore_server.backends.file.codec import RecordCodec
 from sessionstore_server.backends.file.folder import Folder
+from sessionstore_server.backends.file.known_records import KnownRecords
 from sessionstore_server.backends.file.names import COMMITS
-from sessionstore_server.backends.file.state import State
+from sessionstore_server.backends.file.state import State, Text
 
 
 class Reader:
     """Reads from an open folder what a state of its key names. Errors: DataCorruptionError."""
 
-    def __init__(self, codec: RecordCodec, folder: Folder, state: State) -> None:
+    def __init__(self, codec: RecordCodec, known: KnownRecords, folder: Folder, state: State) -> None:
         self.state = state
         self._codec = codec
+        self._known = known
         self._folder = folder
 
     def at(self, revision: int | None) -> "Reader":
         """Return a reader of a past revision (None: this one). Errors: RevisionNotKeptError."""
         if revision is None:
             return self
-        return Reader(self._codec, self._folder, commits.past(self._folder, self.state, revision))
+        return Reader(self._codec, self._known, self._folder, commits.past(self._folder, self.state, revision))
 
     def history(self) -> list[Commit]:
         """Return the revisions that can still be read, the oldest first."""
@@ -43,22 +46,26 @@ class Reader:
     def summary(self) -> bytes:
         """Return the record of the summary; empty when there is none."""
         summary = self.state.summary
-        if summary is None:
-            return b""
-        return self._record("summary", summary.record.json.encode(), COMMITS, summary.record.line)
+        return self._value("summary", summary.record) if summary else b""
 
     def document(self, name: str) -> bytes:
         """Return a document, which must be there."""
-        text = self.state.documents[name]
-        return self._record(name, text.json.encode(), COMMITS, text.line)
+        return self._value(name, self.state.documents[name])
+
+    def _value(self, name: str, text: Text) -> bytes:
+        if text.record is None:
+            text.record = self._record(name, COMMITS, text.json.encode(), text.line)
+        return text.record
 
     def _log(self, name: str, span: LogRange) -> LogView:
         log = self.state.logs[name]
-        lines = logs.read(self._folder, log, span.start, span.stop)
-        records = tuple(self._record(name, line.text, line.file, line.number) for line in lines)
-        return LogView(records, span.start, log.length, log.shortened_at)
+        records: list[bytes] = []
+        for part in logs.parts(log, span.start, span.stop):
+            parse = partial(self._record, name, part.file)
+            records += self._known.read(self._folder, self.state.key, part, parse)
+        return LogView(tuple(records), span.start, log.length, log.shortened_at)
 
-    def _record(self, name: str, text: bytes, file: str, line: int) -> bytes:
+    def _record(self, name: str, file: str, text: bytes, line: int) -> bytes:
         try:
             return self._codec.from_json(self.state.key.collection, name, text)
         except ValueError as error:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sessionstore_server.backends import ledger
 from sessionstore_server.backends.base import REVISIONS_KEPT, Commit, Key
+from sessionstore_server.backends.file.folder import Stamp
 from sessionstore_server.backends.ledger import Answer
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -16,16 +17,19 @@ MARK_DISTANCE_BYTES = 256 * 1024
 """The least distance between two marks of a log."""
 
 
-class Text(NamedTuple):
+@dataclass(slots=True)
+class Text:
     """A value as it stands in a commit line."""
 
     json: str
     line: int
     """The number of the line, from 1, for messages."""
+    record: bytes | None = None
+    """What it stands for, once somebody has asked."""
 
     def moved(self, dropped: int) -> "Text":
         """Return the value in a file whose first line tells what so many more lines told."""
-        return self._replace(line=max(1, self.line - dropped))
+        return replace(self, line=max(1, self.line - dropped))
 
 
 class SummaryText(NamedTuple):
@@ -35,8 +39,7 @@ class SummaryText(NamedTuple):
     attributes: Mapping[str, str | int]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A position in a log at which everything before it is known."""
 
     records: int = 0
@@ -46,8 +49,7 @@ class Mark:
     """Of all bytes before the position."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A file with records of a log, and where they end in it."""
 
     file: str
@@ -64,11 +66,10 @@ class Segment:
         last = before.marks[-1].size if before.marks else 0
         far = before.end.size - last >= MARK_DISTANCE_BYTES
         marks = (*before.marks, before.end) if far else before.marks
-        return replace(self, marks=marks) if marks != self.marks else self
+        return self._replace(marks=marks) if marks != self.marks else self
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """The files of a log, in the order of its records; only the last one grows."""
 
     segments: tuple[Segment, ...] = ()
@@ -82,7 +83,7 @@ class Log:
     def following(self, before: "Log | None") -> "Log":
         """Return this log with the marks that `before` has of the same files."""
         known = {segment.file: segment for segment in before.segments} if before else {}
-        return replace(self, segments=tuple(segment.following(known.get(segment.file)) for segment in self.segments))
+        return self._replace(segments=tuple(segment.following(known.get(segment.file)) for segment in self.segments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ class State:
     position: Position = field(default_factory=Position)
     torn_bytes: int = 0
     """What an interrupted write left after the last line."""
+    stamp: Stamp | None = None
+    """Of the commit file that tells this state, if it was seen to have one."""
 
     @property
     def present_revision(self) -> int:
@@ -169,6 +172,7 @@ class State:
         self.commit_time = entry.commit_time
         self.position = position
         self.torn_bytes = 0
+        self.stamp = None
         self.exists = not entry.deleted
         ledger.remember(self.answers, entry.answers)
         if entry.deleted:
@@ -182,6 +186,7 @@ class State:
         dropped = self.position.lines - position.lines
         moved = position.end - self.position.end
         self.position = position
+        self.stamp = None
         self.kept = tuple(kept._replace(end=kept.end + moved) for kept in self.kept)
         self.documents = {name: text.moved(dropped) for name, text in self.documents.items()}
         if self.summary:

@@ -48,7 +48,9 @@ class Writer:
         entry = self._entry(base, change, self._spliced(folder, base, change.logs, kept))
         if added:
             self._blobs.link(added, folder)
-        return self._committed(folder, base, entry)
+        after = self._committed(folder, base, entry)
+        _remember(after, change)
+        return after
 
     def delete(self, folder: Folder, state: State, request: Request | None) -> State:
         """Leave of the key only its revision and its ledger; return the state after it.
@@ -82,11 +84,7 @@ class Writer:
         return Entry(
             commit.revision,
             commit.commit_time,
-            documents={
-                name: self._json(state, name, record).decode()
-                for name, record in change.documents.items()
-                if record is not None
-            },
+            documents={name: self._json(state, name, record).decode() for name, record in _news(state, change).items()},
             removed_documents=tuple(checks.removed(state.documents, change.documents)),
             logs=spliced,
             removed_logs=tuple(checks.removed(state.logs, change.logs)),
@@ -144,6 +142,22 @@ def _removed(folder: Folder, name: str) -> None:
     folder.remove(name)
     path = str(folder.path / name)
     _logger.warning("removed what an interrupted commit left: %s", path, extra={"path": path})
+
+
+def _news(state: State, change: Change) -> dict[str, bytes]:
+    """Return the documents that a change sets, without those that are known to be so already."""
+    wanted = {name: record for name, record in change.documents.items() if record is not None}
+    known = {name: state.documents[name].record for name in wanted.keys() & state.documents.keys()}
+    return {name: record for name, record in wanted.items() if known.get(name) != record}
+
+
+def _remember(state: State, change: Change) -> None:
+    """Note in the state after a change what its texts stand for, so that nobody has to parse them."""
+    for name, record in change.documents.items():
+        if record is not None:
+            state.documents[name].record = record
+    if change.summary and state.summary:
+        state.summary.record.record = change.summary.record
 
 
 def _forked(state: State, origin: State) -> State:
