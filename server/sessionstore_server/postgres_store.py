@@ -37,9 +37,17 @@ def _split(url: str) -> tuple[str, PostgresSettings]:
     parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
     types = {field.name: type(field.default) for field in fields(PostgresSettings)}
     given: dict[str, Any] = {
-        name: _number(name, types[name], parameters.pop(name)) for name in types.keys() & parameters.keys()
+        name: _setting(name, types[name], parameters.pop(name)) for name in types.keys() & parameters.keys()
     }
     return urlunsplit(parts._replace(query=urlencode(parameters))), PostgresSettings(**given)
+
+
+def _setting(name: str, kind: type, text: str) -> float:
+    if kind is not bool:
+        return _number(name, kind, text)
+    if text not in ("true", "false"):
+        raise InvalidArgumentError(field="url", problem=f"{name} is {text!r}: give true or false")
+    return text == "true"
 
 
 def _number(name: str, kind: type, text: str) -> float:

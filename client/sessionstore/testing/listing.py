@@ -1,5 +1,7 @@
 """What a store promises about pages of session summaries."""
 
+import asyncio
+
 import pytest
 
 from sessionstore.errors import InvalidArgumentError
@@ -56,8 +58,7 @@ class ListingContract:
     async def test_page_sizes(self, store: SessionStore) -> None:
         """L3: Page size 0 means 100, more than 1,000 means 1,000; the plain list has all sessions all the same."""
         ids = [f"{number:04}" for number in range(1_001)]
-        for session_id in ids:
-            await store.save(SessionData(id=session_id))
+        await asyncio.gather(*(store.save(SessionData(id=session_id)) for session_id in ids))
         assert len((await store.list_sessions()).sessions) == 100
         assert len((await store.list_sessions(page_size=5_000)).sessions) == 1_000
         assert await store.list() == ids

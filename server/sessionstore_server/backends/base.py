@@ -331,8 +331,13 @@ class Backend(ABC):
     async def wait(self, key: Key | None, timeout_seconds: float) -> None:
         """Return when `key` (None: any) was written, at the latest after the time; earlier for no reason, too.
 
-        What other processes write is noticed in time or not: look again after a short time.
+        What other processes write is noticed in time or not: look again after `poll_seconds`.
         """
+
+    @property
+    def poll_seconds(self) -> float:
+        """How long what other processes write may go unnoticed, unless somebody looks."""
+        return 0.25
 
     @abstractmethod
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:

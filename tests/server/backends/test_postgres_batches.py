@@ -81,7 +81,7 @@ async def line(postgres_dsn: Callable[[], str]) -> AsyncIterator[Line]:
 
 @pytest.fixture
 async def backend(line: Line) -> AsyncIterator[PostgresBackend]:
-    backend = PostgresBackend(line.dsn, PostgresSettings(pool_min=1, pool_max=2))
+    backend = PostgresBackend(line.dsn, PostgresSettings(pool_min=1, pool_max=2, notify=False))
     await backend.open()
     yield backend
     await backend.aclose()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from sessionstore import PostgresSessionStore
 from sessionstore.errors import (
     InvalidArgumentError,
     RevisionNotKeptError,
@@ -139,3 +140,9 @@ async def test_numbers_that_the_database_cannot_count(postgres_dsn: Callable[[],
     assert list(view.logs["l"].records) == [b"r"]
     assert await backend.extend_upload("0" * 64, far, b"piece") == 0
     await backend.aclose()
+
+
+@pytest.mark.parametrize("parameter", ["notify=maybe", "notify=", "notify=1"])
+def test_a_setting_that_is_neither_true_nor_false(parameter: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"notify is .*: give true or false"):
+        PostgresSessionStore.from_url(f"postgresql://host/database?{parameter}")

@@ -28,7 +28,7 @@ FILL = f"""
     INSERT INTO sessionstore.logs
     SELECT key_id, '{name_id("messages")}', 1, 'messages', 1, ARRAY[key_id], '{{NULL}}' FROM sessionstore.keys;
     INSERT INTO sessionstore.records
-    SELECT key_id, position, 1, 'content' FROM sessionstore.keys, generate_series(0, 4) position;
+    SELECT key_id, position, position + 1, 1, 'content' FROM sessionstore.keys, generate_series(0, 4) position;
 """
 
 

@@ -7,15 +7,16 @@ What each operation costs, in round trips to the database:
       that lost to another      2 more for each time
       new blobs, guard, prefix  1 more for each of these; a guard is remembered
       fork                      6 more
-    delete                      1, and about 10 to remove what was kept
+    delete                      1, and up to 8 to remove what was kept
     read, list, count, feed     1
     get_blob                    1, and 1 for each MiB
     put_blob                    1 up to 1 MiB, else 1 for each MiB and 1
     extend_upload               2
 
-Every so often old versions are removed in a transaction beside the commits.
+Beside the commits old versions are removed in a transaction every so often, and other processes are told of commits in
+a statement, at most 20 times a second.
 
-Any number of processes may share a database. None keeps a lock, a session or anything else there beyond a statement or
+Any number of processes may share a database. None needs a lock, a session or anything else there beyond a statement or
 a short transaction, so a pooler may give each transaction another connection; set the statement cache to 0 then.
 Commits are as durable as `synchronous_commit` of the database makes them. A database that goes back to a backup has to
 get a new incarnation: delete it from `sessionstore.meta` before the first process opens.
@@ -51,6 +52,7 @@ from sessionstore_server.backends.postgres import feeding, listing, reading
 from sessionstore_server.backends.postgres.blobs import Blobs
 from sessionstore_server.backends.postgres.database import ConflictError, ConnectionLostError, Database
 from sessionstore_server.backends.postgres.migrating import apply_migrations
+from sessionstore_server.backends.postgres.notifications import Notifications
 from sessionstore_server.backends.postgres.planning import Plan, Write
 from sessionstore_server.backends.postgres.pruning import PRUNE_EVERY, Pruner
 from sessionstore_server.backends.postgres.settings import PostgresSettings
@@ -64,6 +66,9 @@ _SWEPT_AT_ONCE = 500
 
 _FEED_PRUNED_EVERY = FEED_KEPT // 10
 
+_HEARING_POLL_SECONDS = 5.0
+"""How soon to look for commits of other processes that are heard of, should a notification be lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -73,6 +78,7 @@ class _Opened:
     blobs: Blobs
     pruner: Pruner
     writer: Writer
+    notifications: Notifications | None
 
 
 class PostgresBackend(Backend):
@@ -99,7 +105,9 @@ class PostgresBackend(Backend):
             raise
         pruner = Pruner(database)
         pruner.prune_feed_later()
-        self._opened = _Opened(database, Blobs(database), pruner, Writer(database, partial(self._told, pruner)))
+        notifications = Notifications(database, self._wakes) if self._settings.notify else None
+        writer = Writer(database, partial(self._told, pruner, notifications))
+        self._opened = _Opened(database, Blobs(database), pruner, writer, notifications)
 
     @override
     async def aclose(self) -> None:
@@ -108,6 +116,8 @@ class PostgresBackend(Backend):
         if opened:
             await opened.writer.close()
             await opened.pruner.close()
+            if opened.notifications:
+                await opened.notifications.close()
             await opened.database.close()
 
     @override
@@ -187,6 +197,13 @@ class PostgresBackend(Backend):
             raise StoreClosedError(self.name)
         await self._wakes.wait(key, timeout_seconds)
 
+    @property
+    @override
+    def poll_seconds(self) -> float:
+        notifications = self._opened.notifications if self._opened else None
+        is_hearing = notifications is not None and notifications.are_heard
+        return max(_HEARING_POLL_SECONDS if is_hearing else 0, self._settings.poll_seconds)
+
     @override
     async def put_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
         checks.check_digests("digest", [digest])
@@ -251,8 +268,10 @@ class PostgresBackend(Backend):
             await _removed(opened.pruner, outcome.rest)
         return outcome.answer
 
-    def _told(self, pruner: Pruner, plan: Plan) -> None:
+    def _told(self, pruner: Pruner, notifications: Notifications | None, plan: Plan) -> None:
         self._wakes.wake(plan.write.key)
+        if notifications:
+            notifications.tell(plan.write.key)
         self._told_commits += 1
         if plan.after.revision % PRUNE_EVERY == 0:
             pruner.prune_later(plan.after.key_id)

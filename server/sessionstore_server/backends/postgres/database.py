@@ -35,6 +35,7 @@ _LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+    asyncpg.StatementCompletionUnknownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
@@ -118,6 +119,18 @@ class Database:
             raise StoreClosedError("postgres")
         async with self._reported(), self._pool.acquire() as connection:
             return await step(connection)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """Connect beside the pool, until the end of the block. Errors: ConnectionLostError, StorageError."""
+        async with self._reported():
+            connection = await asyncpg.connect(
+                self._dsn, statement_cache_size=0, timeout=self._settings.connect_timeout_seconds
+            )
+            try:
+                yield connection
+            finally:
+                connection.terminate()
 
     def patience(self) -> "Patience":
         """Return what decides how long to go on trying, from now on."""

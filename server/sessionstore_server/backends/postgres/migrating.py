@@ -1,11 +1,13 @@
 """The schema: numbered migrations, each applied once and in one transaction."""
 
+from contextlib import suppress
+
 import asyncpg
 
 from sessionstore.errors import UnsupportedVersionError
 from sessionstore_server.backends.postgres.database import ConflictError, Connection, Database
 from sessionstore_server.backends.postgres.settings import PostgresSettings
-from sessionstore_server.backends.postgres.statements import migrations
+from sessionstore_server.backends.postgres.statements import migrations, statement
 
 _SCHEMA = """
     CREATE SCHEMA IF NOT EXISTS sessionstore;
@@ -68,5 +70,16 @@ async def _apply(connection: Connection, number: int, script: str) -> None:
             )
             if added:
                 await connection.execute(script)
+                await _store_plainly(connection)
     except _RIVALRY as error:
         raise ConflictError(str(error)) from error
+
+
+async def _store_plainly(connection: Connection) -> None:
+    """Keep records uncompressed, since compressing them would take most of the time of a commit.
+
+    What only speaks like PostgreSQL may store them in another way, and refuse this.
+    """
+    with suppress(asyncpg.FeatureNotSupportedError, asyncpg.PostgresSyntaxError):
+        async with connection.transaction():
+            await connection.execute(statement("store_plainly"))

@@ -1,13 +1,16 @@
 """Removes what nobody can read any more: old versions, cut records, blobs without references."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+import struct
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
 
 from sessionstore.errors import SessionStoreError
 from sessionstore_server.backends.base import FEED_KEPT, REQUESTS_KEPT, REVISIONS_KEPT
+from sessionstore_server.backends.postgres.chunks import packed, unpacked
 from sessionstore_server.backends.postgres.database import Connection, Database
 from sessionstore_server.backends.postgres.statements import statement
 
@@ -88,24 +91,29 @@ class Pruner:
 async def _prune(connection: Connection, key_ids: list[UUID]) -> list[str]:
     """Prune keys in one transaction; return the blobs that they gave up."""
     async with connection.transaction():
-        await connection.execute(statement("prune_commits"), key_ids, REQUESTS_KEPT)
-        await connection.execute(statement("prune_documents"), key_ids, REVISIONS_KEPT)
-        await connection.execute(statement("prune_summaries"), key_ids)
-        rows = await connection.fetch(statement("prune_logs"), key_ids, REVISIONS_KEPT)
-        segments = sorted({segment for row in rows for segment in row["segments"] or ()})
-        if segments:
-            await _prune_segments(connection, key_ids, segments)
-        rows = await connection.fetch(statement("prune_references"), key_ids)
-        return [row["digest"] for row in rows]
+        (pruned,) = await connection.fetch(statement("prune"), key_ids, REVISIONS_KEPT, REQUESTS_KEPT)
+        if pruned["segments"]:
+            await _prune_segments(connection, key_ids, pruned["segments"])
+    digests: list[str] = pruned["digests"]
+    return digests
 
 
 async def _prune_segments(connection: Connection, key_ids: list[UUID], segments: list[UUID]) -> None:
     """Remove the records of segments that are in no log any more.
 
-    The locks let forks of the keys end first, and those who prune other keys with the same segments; then the
-    statements behind see what these did.
+    The lock lets those end first who prune other keys with the same segments; the statements behind see what they did.
     """
-    await connection.execute(statement("lock_keys"), key_ids)
     await connection.execute(statement("lock_segments"), segments)
-    await connection.execute(statement("prune_records"), segments)
+    cut = await connection.fetch(statement("prune_records"), segments)
+    if cut:
+        await connection.executemany(statement("shorten_chunk"), list(_shortened(cut)))
     await connection.execute(statement("prune_segments"), segments, key_ids)
+
+
+def _shortened(cut: Sequence[asyncpg.Record]) -> Iterator[tuple[object, ...]]:
+    """Yield chunks, and their segments, without the records that no log has; damaged ones stay, for readers to find."""
+    for row in cut:
+        position, stop, kept = row["position"], row["stop"], row["kept"]
+        with suppress(struct.error):
+            (chunk,) = packed(position, unpacked(row["content"], stop - position)[: kept - position])
+            yield row["segment_id"], *chunk

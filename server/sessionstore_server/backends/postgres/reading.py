@@ -1,14 +1,18 @@
 """Reads of one key, each one statement and so of one moment."""
 
+import struct
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from operator import itemgetter
 
 import asyncpg
 
 from sessionstore.errors import DataCorruptionError, RevisionNotKeptError
 from sessionstore_server.backends import checks
 from sessionstore_server.backends.base import REVISIONS_KEPT, Commit, Key, LogRange, LogView, View
+from sessionstore_server.backends.postgres.chunks import unpacked
 from sessionstore_server.backends.postgres.database import Database
 from sessionstore_server.backends.postgres.states import is_kept, name_id, stored
 
@@ -19,7 +23,7 @@ class _Part(IntEnum):
     KEY = 0
     DOCUMENT = 1
     LOG = 2
-    RECORD = 3
+    CHUNK = 3
 
 
 @dataclass(slots=True)
@@ -29,7 +33,8 @@ class _Found:
     keys: list[asyncpg.Record] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)
     logs: dict[str, asyncpg.Record] = field(default_factory=dict)
-    records: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    chunks: defaultdict[bytes, list[asyncpg.Record]] = field(default_factory=lambda: defaultdict(list))
+    """By the names of the logs, as they are stored."""
 
 
 async def read(
@@ -57,7 +62,7 @@ async def read(
     if not found.keys:
         return None
     head = found.keys[0]
-    if revision is not None and not is_kept(revision, head["other"], head["kept_from"]):
+    if revision is not None and not is_kept(revision, head["other"], head["bound"]):
         raise RevisionNotKeptError(key.id, revision)
     if head["number"] is None:
         raise DataCorruptionError(f"{key.collection} {key.id!r}", "its last commit is missing")
@@ -76,21 +81,37 @@ def _sorted_out(rows: Sequence[asyncpg.Record]) -> _Found:
     found = _Found()
     for row in rows:
         match row["part"]:
+            # First, since these are the most.
+            case _Part.CHUNK:
+                found.chunks[row["name"]].append(row)
             case _Part.KEY:
                 found.keys.append(row)
             case _Part.DOCUMENT:
                 found.documents[row["name"].decode()] = row["content"]
             case _Part.LOG:
                 found.logs[row["name"].decode()] = row
-            case _Part.RECORD:
-                found.records.setdefault(row["name"].decode(), []).append((row["number"], row["content"]))
     return found
 
 
 def _view(key: Key, name: str, found: _Found, span: LogRange) -> LogView:
     length: int = found.logs[name]["number"]
-    records = sorted(found.records.get(name, ()), key=lambda record: record[0])
     stop = length if span.stop is None else min(span.stop, length)
-    if [position for position, _ in records] != list(range(span.start, stop)):
-        raise DataCorruptionError(f"{key.collection} {key.id!r}", f"records of the log {name!r} are missing")
-    return LogView(tuple(content for _, content in records), span.start, length, found.logs[name]["other"])
+    problem = f"records of the log {name!r} are missing"
+    try:
+        records = _records(found.chunks[name.encode()], span.start)
+    except struct.error as error:
+        raise DataCorruptionError(f"{key.collection} {key.id!r}", f"{problem}: {error}") from error
+    if len(records) != max(stop - span.start, 0):
+        raise DataCorruptionError(f"{key.collection} {key.id!r}", problem)
+    return LogView(tuple(records), span.start, length, found.logs[name]["other"])
+
+
+def _records(chunks: Sequence[asyncpg.Record], start: int) -> list[bytes]:
+    """Return the records from a position on, as far as there is no gap. Errors: struct.error."""
+    records: list[bytes] = []
+    for chunk in sorted(chunks, key=itemgetter("number")):
+        position, stop = chunk["number"], chunk["other"]
+        first = start + len(records)
+        if position <= first:
+            records += unpacked(chunk["content"], stop - position)[first - position : chunk["bound"] - position]
+    return records

@@ -17,3 +17,7 @@ class PostgresSettings:
     connect_timeout_seconds: float = 10.0
     retry_seconds: float = 10.0
     """How long an operation goes on trying while the database cannot be reached."""
+    notify: bool = True
+    """Whether processes tell each other of commits by LISTEN and NOTIFY, on a connection more; they look anyway."""
+    poll_seconds: float = 0.25
+    """How soon to look for commits of other processes while nothing is heard of them."""

@@ -16,7 +16,7 @@ import asyncpg
 from sessionstore.errors import SessionStoreError, StorageError, StoreClosedError
 from sessionstore_server.backends.base import Commit, GuardError, Key
 from sessionstore_server.backends.ledger import Answer
-from sessionstore_server.backends.postgres.batches import arguments
+from sessionstore_server.backends.postgres.batches import commit_statement
 from sessionstore_server.backends.postgres.database import (
     ConflictError,
     Connection,
@@ -195,15 +195,15 @@ class Writer:
     async def _send(self, plans: Sequence[Plan]) -> dict[UUID, datetime]:
         """Commit; return the time of each commit that won, by the key id."""
         first = self._feed.last + 1
-        sent = arguments(plans, self._feed.writer, first, self._feed.last_time)
+        text, arguments = commit_statement(plans, self._feed.writer, first, self._feed.last_time)
         self._feed.last += len(plans)
         forks = [plan for plan in plans if plan.source]
 
         async def step(connection: Connection) -> list[asyncpg.Record]:
             if not forks:
-                return await connection.fetch(statement("commit"), *sent)
+                return await connection.fetch(text, *arguments)
             async with connection.transaction():
-                rows = await connection.fetch(statement("commit"), *sent)
+                rows = await connection.fetch(text, *arguments)
                 for plan in forks:
                     if any(row["key_id"] == plan.before.key_id for row in rows):
                         await connection.execute(statement("fork_documents"), *_fork_arguments(plan))

@@ -67,11 +67,13 @@ CREATE TABLE sessionstore.segments (
     PRIMARY KEY (segment_id, key_id)
 );
 
+-- Chunks of records that one commit appended.
 CREATE TABLE sessionstore.records (
     segment_id uuid NOT NULL,
-    position bigint NOT NULL,
+    position bigint NOT NULL, -- of the first record
+    stop bigint NOT NULL, -- behind the last one
     since bigint NOT NULL, -- the revision of the key that fills the segment
-    content bytea NOT NULL,
+    content bytea NOT NULL, -- see chunks.py
     PRIMARY KEY (segment_id, position)
 );
 

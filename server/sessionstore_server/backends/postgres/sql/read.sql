@@ -1,5 +1,5 @@
 -- A view of one key at one revision (null: the present one), in rows of four parts: 0 the key, 1 documents, 2 logs,
--- 3 records. One statement sees one snapshot.
+-- 3 chunks of records, each with the position up to which it counts. One statement sees one snapshot.
 -- Arrays stand in subselects, where the planner does not count them: so it makes one plan for all, and keeps it.
 WITH viewed AS (
     SELECT k.key_id, k.revision AS present_revision, k.started_at, k.kept_from, c.revision, c.commit_time
@@ -30,7 +30,7 @@ WITH viewed AS (
         coalesce(
             f.stops[cardinality(f.stops)],
             (
-                SELECT r.position + 1 FROM sessionstore.records r
+                SELECT r.stop FROM sessionstore.records r
                 WHERE r.segment_id = f.segments[cardinality(f.segments)] AND r.since <= f.revision
                 ORDER BY r.position DESC LIMIT 1
             ),
@@ -62,7 +62,7 @@ WITH viewed AS (
     WHERE f.segments IS NOT NULL
     ORDER BY f.name, f.rank DESC
 )
-SELECT 0 AS part, NULL::bytea AS name, v.revision AS number, v.present_revision AS other, v.kept_from,
+SELECT 0 AS part, NULL::bytea AS name, v.revision AS number, v.present_revision AS other, v.kept_from AS bound,
     NULL::bytea AS content, v.commit_time
 FROM viewed v
 UNION ALL
@@ -70,12 +70,20 @@ SELECT 1, d.name, NULL, NULL, NULL, d.content, NULL FROM found_documents d WHERE
 UNION ALL
 SELECT 2, l.name, l.length, l.shortened_at, NULL, NULL, NULL FROM found_logs l
 UNION ALL
-SELECT 3, l.name, r.position, NULL, NULL, r.content, NULL
+SELECT 3, l.name, r.position, r.stop, least(r.stop, s.stop, l.stop), r.content, NULL
 FROM found_logs l
 CROSS JOIN LATERAL unnest(l.segments, l.stops) AS s (segment_id, stop)
 CROSS JOIN LATERAL (
-    SELECT r.position, r.content FROM sessionstore.records r
-    WHERE r.segment_id = s.segment_id AND r.position >= l.start AND r.position < least(l.stop, s.stop)
+    SELECT r.position, r.stop, r.content FROM sessionstore.records r
+    WHERE r.segment_id = s.segment_id AND r.stop > l.start AND r.position < least(l.stop, s.stop)
+        AND r.position >= coalesce(
+            (
+                SELECT f.position FROM sessionstore.records f
+                WHERE f.segment_id = s.segment_id AND f.position <= l.start
+                ORDER BY f.position DESC LIMIT 1
+            ),
+            0
+        )
         AND (s.stop IS NOT NULL OR r.since <= l.revision)
     ORDER BY r.position
     OFFSET 0 -- so that each segment is looked up, however little the planner thinks of the index

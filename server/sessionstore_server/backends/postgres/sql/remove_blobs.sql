@@ -3,7 +3,7 @@
 WITH gone AS (
     DELETE FROM sessionstore.blobs b
     WHERE ($1::text[] IS NULL OR b.digest = ANY ($1::text[]))
-        AND b.stored_at <= now() - make_interval(secs => $2::float8)
+        AND b.stored_at <= now() - $2::float8 * interval '1 second'
         AND NOT EXISTS (SELECT FROM sessionstore.blob_references r WHERE r.digest = b.digest)
     RETURNING b.digest, b.content_id, b.size
 ), left_over AS (

@@ -1,4 +1,4 @@
--- What commits have to know of keys, each at a revision (null: the present one). Subselects: see `commit.sql`.
+-- What commits have to know of keys, each at a revision (null: the present one). Subselects: see `read.sql`.
 SELECT k.namespace, k.collection, k.id, k.key_id, k.revision, k.commit_time, k.present, k.summarized, k.started_at,
     k.kept_from, commits.*, logs.*,
     ARRAY(
@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
         array_agg(coalesce(
             l.stops[cardinality(l.stops)],
             (
-                SELECT r.position + 1 FROM sessionstore.records r
+                SELECT r.stop FROM sessionstore.records r
                 WHERE r.segment_id = l.segments[cardinality(l.segments)]
                     AND r.since <= coalesce(asked.revision, k.revision)
                 ORDER BY r.position DESC LIMIT 1
