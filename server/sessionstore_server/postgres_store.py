@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from sessionstore.errors import InvalidArgumentError
 from sessionstore_server.backends.postgres import PostgresBackend, PostgresSettings
-from sessionstore_server.services.retention import UNLIMITED, Retention
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
 from sessionstore_server.stores import LocalSessionStore
 
 

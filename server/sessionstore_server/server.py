@@ -14,7 +14,7 @@ from sessionstore.channel import SERVER_OPTIONS
 from sessionstore.errors import InvalidArgumentError
 from sessionstore.store import SessionStore
 from sessionstore_server.rpc import generic_handlers
-from sessionstore_server.services.custom import services_of_store
+from sessionstore_server.services.custom.services import services_of_store
 from sessionstore_server.services.handlers import Services
 from sessionstore_server.stores import LocalSessionStore
 

@@ -15,7 +15,7 @@ from sessionstore_server.local import LocalTransport
 from sessionstore_server.record_json import RecordJson
 from sessionstore_server.services.assembly import services_over
 from sessionstore_server.services.handlers import Services
-from sessionstore_server.services.retention import UNLIMITED, Retention
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
 
 
 class LocalSessionStore(ServiceAdapter):

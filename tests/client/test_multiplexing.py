@@ -25,7 +25,7 @@ from sessionstore.testing.proxy import LosingProxy
 from sessionstore.transport import Method
 from sessionstore.wire import methods
 from sessionstore_server.server import running_server
-from sessionstore_server.services.multiplex import MAX_CALLS, with_multiplex
+from sessionstore_server.services.roads.multiplex import MAX_CALLS, with_multiplex
 
 LONG_SECONDS = 600
 

@@ -17,7 +17,7 @@ from sessionstore.v1.multiplex_pb2_grpc import MultiplexServiceStub
 from sessionstore.wire import methods
 from sessionstore.wire.status import from_status
 from sessionstore_server.server import running_server
-from sessionstore_server.services.multiplex import MAX_CALLS, with_multiplex
+from sessionstore_server.services.roads.multiplex import MAX_CALLS, with_multiplex
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sessionstore.store import SessionStore
 from sessionstore_server.cli.running import StoreOption, run
 from sessionstore_server.logs import LogFormat, LogLevel, configure_logs
 from sessionstore_server.server import DEFAULT_GRACE_SECONDS, running_server
-from sessionstore_server.services.retention import UNLIMITED, Retention
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
 from sessionstore_server.stores import LocalSessionStore
 from sessionstore_server.workers import obey_supervisor, reserved_port, supervise
 

@@ -3,25 +3,25 @@
 from functools import partial
 
 from sessionstore_server.backends.base import Backend
-from sessionstore_server.services.artifact import ArtifactService
-from sessionstore_server.services.blob import BlobService
-from sessionstore_server.services.checkpoint import loop_checkpoint_service, workflow_checkpoint_service
-from sessionstore_server.services.commit import CommitService
 from sessionstore_server.services.handlers import HandlerTable, Services
-from sessionstore_server.services.history import HistoryService
-from sessionstore_server.services.lease import LeaseService
-from sessionstore_server.services.listing import ListingService
-from sessionstore_server.services.multiplex import with_multiplex
-from sessionstore_server.services.records import subagent_service, verification_service
-from sessionstore_server.services.retention import UNLIMITED, Retention
-from sessionstore_server.services.run import RunService
-from sessionstore_server.services.session import SessionService
-from sessionstore_server.services.snapshot import SnapshotService
+from sessionstore_server.services.records.artifact import ArtifactService
+from sessionstore_server.services.records.blob import BlobService
+from sessionstore_server.services.records.checkpoint import loop_checkpoint_service, workflow_checkpoint_service
+from sessionstore_server.services.records.lists import subagent_service, verification_service
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
+from sessionstore_server.services.records.run import RunService
+from sessionstore_server.services.records.trace import TraceService
+from sessionstore_server.services.roads.multiplex import with_multiplex
+from sessionstore_server.services.roads.transfer import with_transfer
+from sessionstore_server.services.sessions.commit import CommitService
+from sessionstore_server.services.sessions.history import HistoryService
+from sessionstore_server.services.sessions.lease import LeaseService
+from sessionstore_server.services.sessions.listing import ListingService
+from sessionstore_server.services.sessions.session import SessionService
+from sessionstore_server.services.sessions.snapshot import SnapshotService
+from sessionstore_server.services.sessions.watch import WatchService
 from sessionstore_server.services.system import SystemService
-from sessionstore_server.services.trace import TraceService
-from sessionstore_server.services.transfer import with_transfer
 from sessionstore_server.services.turns import Turns
-from sessionstore_server.services.watch import WatchService
 
 UNCOMMITTED_SECONDS = 24 * 3600.0
 """How long content is kept that was stored and never committed."""

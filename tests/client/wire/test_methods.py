@@ -17,7 +17,7 @@ from sessionstore.transport import Kind, Method
 from sessionstore.wire import methods
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.assembly import services_over
-from sessionstore_server.services.custom import services_of_store
+from sessionstore_server.services.custom.services import services_of_store
 from sessionstore_server.stores import MemorySessionStore
 
 RPCS = [

@@ -13,9 +13,9 @@ from sessionstore.v1.trace_pb2 import TRACE_EVENT_KIND_TOOL_EXECUTION, TraceEven
 from sessionstore.wire.records import RUN_EVENT, TRACE_EVENT
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.memory import MemoryBackend
-from sessionstore_server.services.append_targets import RunTarget, TraceTarget, is_plain_delta, is_plain_trace
 from sessionstore_server.services.keys import SESSIONS
-from sessionstore_server.services.retention import UNLIMITED
+from sessionstore_server.services.records.retention import UNLIMITED
+from sessionstore_server.services.streams.append_targets import RunTarget, TraceTarget, is_plain_delta, is_plain_trace
 
 KEY = Key("default", SESSIONS, "a")
 DELTAS = ("text_delta", "reasoning_delta", "tool_input_delta", "tool_output_delta")

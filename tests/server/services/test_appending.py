@@ -15,11 +15,11 @@ from sessionstore.wire.methods import APPEND_RUN_EVENTS, APPEND_TRACE_EVENTS, SA
 from sessionstore.wire.records import SESSION, TRACE_EVENT
 from sessionstore_server.backends.base import REQUESTS_KEPT, Change, Commit, Key
 from sessionstore_server.backends.memory import MemoryBackend
-from sessionstore_server.services import intake
-from sessionstore_server.services.appending import MARKS_KEPT
 from sessionstore_server.services.assembly import services_over
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import APPEND_PREFIX, SESSIONS
+from sessionstore_server.services.streams import intake
+from sessionstore_server.services.streams.appending import MARKS_KEPT
 from sessionstore_server.stores import LocalSessionStore
 
 KEY = Key("default", SESSIONS, "a")

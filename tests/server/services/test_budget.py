@@ -9,9 +9,9 @@ from sessionstore import InvalidArgumentError
 from sessionstore.transport import Kind
 from sessionstore.v1 import session_pb2, transfer_pb2
 from sessionstore.wire.methods import ALL_METHODS, SESSION_EXISTS, TRANSFER
-from sessionstore_server.services.budget import Budget
 from sessionstore_server.services.handlers import Caller, Handler
-from sessionstore_server.services.transfer import with_transfer
+from sessionstore_server.services.roads.budget import Budget
+from sessionstore_server.services.roads.transfer import with_transfer
 
 
 async def begun(waiting: Awaitable[None]) -> asyncio.Task[None]:

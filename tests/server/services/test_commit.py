@@ -18,7 +18,7 @@ from sessionstore.wire.records import MESSAGE, SESSION
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.assembly import services_over
 from sessionstore_server.services.handlers import Caller
-from sessionstore_server.services.retention import Retention
+from sessionstore_server.services.records.retention import Retention
 from sessionstore_server.stores import LocalSessionStore, MemorySessionStore
 
 Interrupt = Callable[[], Awaitable[object]]

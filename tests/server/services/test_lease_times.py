@@ -9,7 +9,7 @@ from sessionstore.errors import InvalidArgumentError, LeaseHeldError, RequestIdR
 from sessionstore.v1 import lease_pb2 as pb
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.handlers import Caller
-from sessionstore_server.services.lease import LeaseService
+from sessionstore_server.services.sessions.lease import LeaseService
 
 DAY_MS = 86_400_000
 CALLER = Caller()

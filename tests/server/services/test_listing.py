@@ -9,7 +9,7 @@ from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import COUNT_SESSIONS, LIST_SESSIONS, SAVE_SESSION
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.assembly import services_over
-from sessionstore_server.services.custom import services_of_store
+from sessionstore_server.services.custom.services import services_of_store
 from sessionstore_server.services.handlers import Caller, Services
 from sessionstore_server.stores import MemorySessionStore
 

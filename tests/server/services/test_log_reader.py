@@ -8,9 +8,9 @@ import pytest
 from sessionstore.errors import RevisionNotKeptError, StorageError
 from sessionstore_server.backends.base import REVISIONS_KEPT, Change, Key, LogRange, Splice, View
 from sessionstore_server.backends.memory import MemoryBackend
-from sessionstore_server.services import log_reader
-from sessionstore_server.services.event_pages import read_trace_page
 from sessionstore_server.services.keys import SESSIONS, TRACES
+from sessionstore_server.services.streams import log_reader
+from sessionstore_server.services.streams.event_pages import read_trace_page
 
 KEY = Key("default", SESSIONS, "a")
 

@@ -16,7 +16,7 @@ from sessionstore.testing.run_records import text_events
 from sessionstore_server.backends.base import Key, LogRange
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.keys import SESSIONS, run_events
-from sessionstore_server.services.retention import Retention
+from sessionstore_server.services.records.retention import Retention
 from sessionstore_server.stores import LocalSessionStore, MemorySessionStore
 
 CAPS = st.none() | st.integers(1, 12)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from sessionstore.v1 import watch_pb2 as pb
 from sessionstore.wire.methods import WATCH_COMMITS
 from sessionstore_server.backends.base import Backend, Feed, FeedEntry
-from sessionstore_server.services.following import looks
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import SESSIONS
 from sessionstore_server.services.responses import timestamp
+from sessionstore_server.services.streams.following import looks
 
 _NOTICES = 1_000
 """The most in one response."""

@@ -26,9 +26,9 @@ from sessionstore.v1.storage_pb2 import StoredAppend
 from sessionstore_server.backends.base import Backend, Commit, GuardError, Key, LogRange, View
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.checks import MAX_COUNT
-from sessionstore_server.services.intake import Batch, Intake
 from sessionstore_server.services.keys import APPEND_PREFIX
 from sessionstore_server.services.replacing import Draft
+from sessionstore_server.services.streams.intake import Batch, Intake
 from sessionstore_server.services.turns import ATTEMPTS, Turns, overtaken, pause
 from sessionstore_server.services.writes import lease_guard
 

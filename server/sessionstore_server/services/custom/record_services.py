@@ -14,9 +14,9 @@ from sessionstore.transport import Method
 from sessionstore.v1 import artifact_pb2
 from sessionstore.wire import methods, records
 from sessionstore_server.backends.checks import check_part
-from sessionstore_server.services.checkpoint import check_owner
 from sessionstore_server.services.checks import AnyCodec, parsed, parsed_all
 from sessionstore_server.services.handlers import Caller, Handler, HandlerTable
+from sessionstore_server.services.records.checkpoint import check_owner
 
 AnyMethod = Method[Any, Any]
 

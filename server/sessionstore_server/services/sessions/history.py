@@ -10,11 +10,11 @@ from sessionstore.wire.methods import FORK_SESSION, LIST_REVISIONS
 from sessionstore.wire.records import SESSION
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Origin, Splice, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.additions import LENGTH_ONLY
 from sessionstore_server.services.checks import parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.responses import timestamp
-from sessionstore_server.services.session import stored_summary
+from sessionstore_server.services.sessions.additions import LENGTH_ONLY
+from sessionstore_server.services.sessions.session import stored_summary
 from sessionstore_server.services.turns import ATTEMPTS, overtaken
 from sessionstore_server.services.writes import commit, past_answer
 

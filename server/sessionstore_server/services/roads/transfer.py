@@ -11,8 +11,8 @@ from sessionstore.transport import Kind, Method
 from sessionstore.v1 import transfer_pb2 as pb
 from sessionstore.wire.methods import TRANSFER
 from sessionstore.wire.transfer import response_parts
-from sessionstore_server.services.budget import Budget
 from sessionstore_server.services.handlers import Caller, HandlerTable, parsed_request
+from sessionstore_server.services.roads.budget import Budget
 
 COLLECTED_BYTES = 1 << 30
 """How much of requests is collected at the same time; a call beyond that waits, unless it is the only one."""

@@ -13,16 +13,16 @@ from sessionstore.wire.records import SUBAGENT_TASK, TRACE_EVENT, VERIFICATION_R
 from sessionstore.wire.snapshot import ReceivedSnapshot, batches
 from sessionstore_server.backends.base import Backend, LogRange, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.artifact import read_with_artifacts, wanted_artifacts
 from sessionstore_server.services.aside import aside
 from sessionstore_server.services.checks import checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
+from sessionstore_server.services.records.artifact import read_with_artifacts, wanted_artifacts
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
+from sessionstore_server.services.records.run import stored_run_ids, wanted_runs
+from sessionstore_server.services.records.run_events import stored_events, stored_run
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
-from sessionstore_server.services.retention import UNLIMITED, Retention
-from sessionstore_server.services.run import stored_run_ids, wanted_runs
-from sessionstore_server.services.run_events import stored_events, stored_run
-from sessionstore_server.services.session import wanted_session
+from sessionstore_server.services.sessions.session import wanted_session
 from sessionstore_server.services.turns import Turns
 
 _LOGS = (keys.MESSAGES, keys.TRACES, keys.VERIFICATION, keys.SUBAGENT_TASKS, keys.RUN_PREFIX)

@@ -13,10 +13,10 @@ from sessionstore.v1 import artifact_pb2, message_pb2, session_pb2, subagent_pb2
 from sessionstore.wire.records import MESSAGE, SESSION, SUBAGENT_TASK
 from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.artifact import upserted_artifacts
 from sessionstore_server.services.checks import checked_all, parsed
+from sessionstore_server.services.records.artifact import upserted_artifacts
 from sessionstore_server.services.replacing import Draft, Wanted
-from sessionstore_server.services.session import begins_with, stored_summary, wanted_session
+from sessionstore_server.services.sessions.session import begins_with, stored_summary, wanted_session
 
 LENGTH_ONLY = LogRange(0, 0)
 """Shows how long a log is, and nothing of it."""

@@ -8,10 +8,10 @@ from sessionstore.store.selection import Selection
 from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import COUNT_SESSIONS, LIST_SESSIONS
 from sessionstore_server.backends.base import Backend, Listed, Query
-from sessionstore_server.services.filters import filter_of, order_of
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import SESSIONS
 from sessionstore_server.services.pages import list_page
+from sessionstore_server.services.sessions.filters import filter_of, order_of
 
 
 class ListingService:

@@ -14,8 +14,8 @@ from sessionstore.v1.storage_pb2 import StoredRunExtent
 from sessionstore_server.backends.base import Change, Splice, View
 from sessionstore_server.services.checks import MAX_COUNT
 from sessionstore_server.services.keys import run_events, run_extent, run_record
-from sessionstore_server.services.log_reader import LogReader
-from sessionstore_server.services.retention import UNLIMITED, Retention, event_json_bytes
+from sessionstore_server.services.records.retention import UNLIMITED, Retention, event_json_bytes
+from sessionstore_server.services.streams.log_reader import LogReader
 
 NOT_STORED = "no run of this id is stored: save it first"
 

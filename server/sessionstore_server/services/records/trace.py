@@ -15,14 +15,14 @@ from sessionstore.wire.methods import (
 )
 from sessionstore.wire.records import TRACE_EVENT
 from sessionstore_server.backends.base import Backend
-from sessionstore_server.services.append_targets import TraceTarget
-from sessionstore_server.services.appending import Appender, first_step
-from sessionstore_server.services.event_pages import read_trace_page
-from sessionstore_server.services.following import follow_traces
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import TRACES, session_key
-from sessionstore_server.services.records import RecordService
+from sessionstore_server.services.records.lists import RecordService
 from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.streams.append_targets import TraceTarget
+from sessionstore_server.services.streams.appending import Appender, first_step
+from sessionstore_server.services.streams.event_pages import read_trace_page
+from sessionstore_server.services.streams.following import follow_traces
 from sessionstore_server.services.turns import Turns
 
 _FIELD = "trace_events"

@@ -8,13 +8,19 @@ from sessionstore.errors import InvalidArgumentError
 from sessionstore.v1 import run_pb2, trace_pb2
 from sessionstore.wire.records import RUN_EVENT, TRACE_EVENT
 from sessionstore_server.backends.base import Backend, Change, Key, Splice, View
-from sessionstore_server.services.appending import Target
 from sessionstore_server.services.checks import checked
 from sessionstore_server.services.keys import TRACES, run_events, run_record
-from sessionstore_server.services.log_reader import LogReader
+from sessionstore_server.services.records.retention import Retention
+from sessionstore_server.services.records.run_events import (
+    NOT_STORED,
+    added_events,
+    check_sequences,
+    run_documents,
+    run_end,
+)
 from sessionstore_server.services.replacing import Draft
-from sessionstore_server.services.retention import Retention
-from sessionstore_server.services.run_events import NOT_STORED, added_events, check_sequences, run_documents, run_end
+from sessionstore_server.services.streams.appending import Target
+from sessionstore_server.services.streams.log_reader import LogReader
 
 _KINDS = frozenset(trace_pb2.TraceEventKind.values()) - {trace_pb2.TRACE_EVENT_KIND_UNSPECIFIED}
 _DELTAS = frozenset(("text_delta", "reasoning_delta", "tool_input_delta", "tool_output_delta"))

@@ -15,20 +15,20 @@ from sessionstore.wire import methods, records
 from sessionstore.wire.snapshot import ReceivedSnapshot, snapshot_from_parts, snapshot_to_parts
 from sessionstore_server.backends.checks import check_part
 from sessionstore_server.services.checks import parsed, parsed_all
-from sessionstore_server.services.custom_records import (
+from sessionstore_server.services.custom.record_services import (
     RecordServices,
     checked_id,
     refuse_conditions,
     refuse_fields,
     refuse_unless_kept,
 )
-from sessionstore_server.services.filters import filter_of, order_of
+from sessionstore_server.services.custom.unsupported import refusal
 from sessionstore_server.services.handlers import Caller, HandlerTable, Services
-from sessionstore_server.services.listing import check_unsaved
-from sessionstore_server.services.multiplex import with_multiplex
 from sessionstore_server.services.repeats import Repeats
-from sessionstore_server.services.transfer import with_transfer
-from sessionstore_server.services.unsupported import refusal
+from sessionstore_server.services.roads.multiplex import with_multiplex
+from sessionstore_server.services.roads.transfer import with_transfer
+from sessionstore_server.services.sessions.filters import filter_of, order_of
+from sessionstore_server.services.sessions.listing import check_unsaved
 
 
 def services_of_store(store: SessionStore) -> Services:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from sessionstore.errors import InvalidArgumentError
 from sessionstore.pages import MAX_PAGE_SIZE
 from sessionstore_server.backends.base import Backend, Key
-from sessionstore_server.services.event_pages import RunPage, TracePage, read_run_page, read_trace_page
-from sessionstore_server.services.run_events import NOT_STORED
+from sessionstore_server.services.records.run_events import NOT_STORED
+from sessionstore_server.services.streams.event_pages import RunPage, TracePage, read_run_page, read_trace_page
 
 PAGE_BYTES = 1 << 16
 """A page has about this size: small, since what arrives in part when a connection is lost has to be sent again."""

@@ -12,7 +12,12 @@ from sessionstore.wire.methods import COMMIT_SESSION
 from sessionstore.wire.records import MESSAGE, RUN_RECORD, TRACE_EVENT, VERIFICATION_REPORT
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.additions import (
+from sessionstore_server.services.aside import aside
+from sessionstore_server.services.checks import checked_all, parsed, parsed_all
+from sessionstore_server.services.handlers import Caller, HandlerTable
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
+from sessionstore_server.services.replacing import Draft, commit_drafted, merged
+from sessionstore_server.services.sessions.additions import (
     Addition,
     added_messages,
     added_records,
@@ -21,12 +26,7 @@ from sessionstore_server.services.additions import (
     replaced_session,
     replaced_tasks,
 )
-from sessionstore_server.services.aside import aside
-from sessionstore_server.services.checks import checked_all, parsed, parsed_all
-from sessionstore_server.services.handlers import Caller, HandlerTable
-from sessionstore_server.services.replacing import Draft, commit_drafted, merged
-from sessionstore_server.services.retention import UNLIMITED, Retention
-from sessionstore_server.services.run_additions import added_run_events, check_run_events, replaced_runs
+from sessionstore_server.services.sessions.run_additions import added_run_events, check_run_events, replaced_runs
 from sessionstore_server.services.turns import Turns
 from sessionstore_server.services.writes import expected_revision, past_answer
 

@@ -16,17 +16,17 @@ from sessionstore.wire.methods import (
 from sessionstore.wire.records import RUN_EVENT, RUN_RECORD
 from sessionstore_server.backends.base import Backend, Key, LogRange, View
 from sessionstore_server.backends.checks import check_part
-from sessionstore_server.services.append_targets import RunTarget
-from sessionstore_server.services.appending import Appender, first_step
 from sessionstore_server.services.checks import checked, checked_all
-from sessionstore_server.services.event_pages import read_run_page
-from sessionstore_server.services.following import follow_run
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import RUN_PREFIX, RUNS, run_events, run_record, session_key
+from sessionstore_server.services.records.retention import UNLIMITED, Retention
+from sessionstore_server.services.records.run_events import stored_events, stored_run
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
-from sessionstore_server.services.retention import UNLIMITED, Retention
-from sessionstore_server.services.run_events import stored_events, stored_run
+from sessionstore_server.services.streams.append_targets import RunTarget
+from sessionstore_server.services.streams.appending import Appender, first_step
+from sessionstore_server.services.streams.event_pages import read_run_page
+from sessionstore_server.services.streams.following import follow_run
 from sessionstore_server.services.turns import Turns
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sessionstore.v1 import run_pb2
 from sessionstore_server.backends.base import Backend, Key
 from sessionstore_server.services.keys import TRACES, run_events, run_record
-from sessionstore_server.services.log_reader import PAGE_BYTES, LogReader, at_one_revision, open_log
-from sessionstore_server.services.run_events import run_documents, stored_extent, stored_run
+from sessionstore_server.services.records.run_events import run_documents, stored_extent, stored_run
+from sessionstore_server.services.streams.log_reader import PAGE_BYTES, LogReader, at_one_revision, open_log
 
 _FINAL = (run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED)
 

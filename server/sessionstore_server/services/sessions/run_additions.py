@@ -9,13 +9,10 @@ from sessionstore.v1 import run_pb2, storage_pb2
 from sessionstore.wire.records import RUN_EVENT
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.additions import Addition
 from sessionstore_server.services.checks import checked_all
-from sessionstore_server.services.log_reader import at_one_revision, open_log
-from sessionstore_server.services.replacing import Draft, merged
-from sessionstore_server.services.retention import Retention
-from sessionstore_server.services.run import stored_run_ids, wanted_runs
-from sessionstore_server.services.run_events import (
+from sessionstore_server.services.records.retention import Retention
+from sessionstore_server.services.records.run import stored_run_ids, wanted_runs
+from sessionstore_server.services.records.run_events import (
     NOT_STORED,
     added_events,
     check_sequences,
@@ -24,6 +21,9 @@ from sessionstore_server.services.run_events import (
     run_end,
     with_events,
 )
+from sessionstore_server.services.replacing import Draft, merged
+from sessionstore_server.services.sessions.additions import Addition
+from sessionstore_server.services.streams.log_reader import at_one_revision, open_log
 
 
 def replaced_runs(

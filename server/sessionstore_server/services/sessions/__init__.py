@@ -1,0 +1,1 @@
+"""Sessions as a whole, and what changes several kinds of their records at once."""

@@ -1,0 +1,1 @@
+"""Streams that append events, and pages and streams that read them."""
