@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from sessionstore import RemoteSessionStore
+from sessionstore_server.cli.app import app
 
 CLI = (sys.executable, "-m", "sessionstore_server.cli")
 GOODBYE_SECONDS = 30
@@ -93,6 +95,17 @@ def run_cli() -> Callable:
         return process.returncode, output.decode(), errors.decode()
 
     return run
+
+
+@pytest.fixture
+def call_cli() -> Callable:
+    """Run the command line as `run_cli` does, but in this process: most of a second less for each of many calls."""
+
+    async def call(*arguments: object) -> tuple[int, str, str]:
+        done = await asyncio.to_thread(CliRunner().invoke, app, [*map(str, arguments)])
+        return done.exit_code, done.stdout, done.stderr
+
+    return call
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from sessionstore import (
 )
 from sessionstore.testing import samples
 from sessionstore_server.server import running_server
-from sessionstore_server.services.custom import services_of_store
+from sessionstore_server.services.custom.services import services_of_store
 
 EVIL = "a\x1b[31mred\x07\x9b2J\x7f\u202eb\rc\x00d"
 """Text that colours, rings, clears, deletes, reverses and overwrites, in terminals that it reaches raw."""
@@ -82,7 +82,7 @@ SELECTIONS = {
 }
 
 
-async def test_ls_selects_and_orders(run_cli, folder) -> None:
+async def test_ls_selects_and_orders(call_cli, folder) -> None:
     january = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
     async with FileSessionStore(folder) as store:
         for session in (
@@ -102,11 +102,11 @@ async def test_ls_selects_and_orders(run_cli, folder) -> None:
             session.updated_at = january + "abc".index(session.id) * 86_400
             await store.save(session)
     url = f"file:{folder}"
-    outcomes = await asyncio.gather(*(run_cli("ls", "--store", url, "--json", *each) for each in SELECTIONS))
-    for (status, lines, errors), (selection, ids) in zip(outcomes, SELECTIONS.items(), strict=True):
+    for selection, ids in SELECTIONS.items():
+        status, lines, errors = await call_cli("ls", "--store", url, "--json", *selection)
         assert (status, errors) == (0, ""), selection
         assert [json.loads(line)["id"] for line in lines.splitlines()] == ids, selection
-    assert await run_cli("ls", "--store", url, "--count", "--tenant", "one") == (0, "2\n", "")
+    assert await call_cli("ls", "--store", url, "--count", "--tenant", "one") == (0, "2\n", "")
 
 
 async def test_show_shows_a_session(run_cli, url: str) -> None:

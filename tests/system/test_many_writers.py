@@ -9,7 +9,7 @@ import pytest
 from sessionstore import Message, RemoteSessionStore, SessionData
 
 CLIENTS = 16
-UPDATES = 1_000
+UPDATES = 2_000
 """Of all clients together."""
 
 

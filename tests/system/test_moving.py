@@ -92,23 +92,23 @@ async def test_a_copy_that_was_killed_goes_on(run_cli, source, tmp_path) -> None
     assert await digests(f"file:{target}") == await digests(source)
 
 
-async def test_what_is_skipped_is_told(run_cli, source, tmp_path) -> None:
+async def test_what_is_skipped_is_told(call_cli, source, tmp_path) -> None:
     target = f"file:{tmp_path / 'copy'}"
     async with open_store(target) as store:
         await store.save(SessionData(id="pieces", principal="somebody else"))
     arguments = ("copy", "--from", source, "--to", target, "--prefix", "p")
-    status, text, errors = await run_cli(*arguments)
+    status, text, errors = await call_cli(*arguments)
     assert (status, errors) == (1, "")
     assert "session 'pieces': the target has another one: name --overwrite to replace it" in text
-    status, text, _ = await run_cli(*arguments, "--overwrite", "--dry-run")
+    status, text, _ = await call_cli(*arguments, "--overwrite", "--dry-run")
     assert status == 0
     assert text.startswith("to copy: 1 sessions")
-    assert (await run_cli(*arguments, "--overwrite"))[0] == 0
+    assert (await call_cli(*arguments, "--overwrite"))[0] == 0
     assert list(await digests(target)) == ["pieces"]
     assert (await digests(target))["pieces"] == (await digests(source))["pieces"]
 
 
-async def test_damage_is_told_and_harmless_to_terminals(run_cli, folder, serve) -> None:
+async def test_damage_is_told_and_harmless_to_terminals(call_cli, folder, serve) -> None:
     async with FileSessionStore(folder) as store:
         for session_id in ("sound", "a\x1b[31m\x9b"):
             await store.save(samples.session(session_id))
@@ -117,7 +117,7 @@ async def test_damage_is_told_and_harmless_to_terminals(run_cli, folder, serve) 
     url = (await serve(f"file:{folder}")).url
     for command in (("verify", url), ("verify", f"file:{folder}"), ("copy", "--from", url, "--to", "memory:")):
         for options in ((), ("--json",)):
-            status, output, errors = await run_cli(*command, *options)
+            status, output, errors = await call_cli(*command, *options)
             assert (status, errors) == (1, ""), output
             assert "is damaged" in output
             assert all(char.isprintable() or char == "\n" for char in output)
@@ -132,10 +132,9 @@ FAILURES = {
 }
 
 
-async def test_what_cannot_begin_is_told(run_cli, source) -> None:
-    commands = [[word.format(source=source) for word in command] for command, _ in FAILURES.values()]
-    outcomes = await asyncio.gather(*(run_cli(*command) for command in commands))
-    for (status, output, errors), (command, told) in zip(outcomes, FAILURES.values(), strict=True):
+async def test_what_cannot_begin_is_told(call_cli, source) -> None:
+    for command, told in FAILURES.values():
+        status, output, errors = await call_cli(*(word.format(source=source) for word in command))
         assert (status != 0, output) == (True, ""), command
         assert told in errors
         assert "Traceback" not in errors

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +16,7 @@ from tests.server.backends.faults import Disk, Fault, Image, image, restore
 
 from sessionstore.errors import InvalidArgumentError, StorageError
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Origin, Query, Request, Splice, Summary
-from sessionstore_server.backends.file import FileBackend
+from sessionstore_server.backends.file import FileBackend, state
 
 HOT = Key("default", "sessions", "hot")
 NEW = Key("default", "sessions", "new")
@@ -24,6 +24,8 @@ GONE = Key("default", "sessions", "gone")
 OLD_BLOB, NEW_BLOB = b"old" * 3_000, b"new" * 3_000
 LARGE = b"l" * 6_000
 """More than a page, so that it can be torn."""
+FEW_REVISIONS = 4
+"""How many are kept here: each of them is read after each fault."""
 REQUEST = Request("the change", sha256(b"").hexdigest())
 
 Operation = Callable[[Backend], Awaitable[object]]
@@ -72,9 +74,9 @@ async def upload(backend: Backend) -> None:
 
 async def grow(backend: Backend) -> None:
     """Let the next commit be the one that writes the commit file anew."""
-    for _ in range(4):
-        await backend.commit(HOT, Change({"b": b"b" * 25_000}))
-    for number in range(29):
+    for number in range(4):
+        await backend.commit(HOT, Change({"b": b"%d" % number * 25_000}))
+    for number in range(FEW_REVISIONS - 2):
         await backend.commit(HOT, Change({"a": b"%d" % number}))
 
 
@@ -98,7 +100,6 @@ SCENARIOS = {
     "a blob less": Scenario(changing(HOT, documents={"blob": None}, blobs=frozenset())),
     "first": Scenario(bringing(NEW, logs={"values": Splice([LARGE])}, summary=Summary(b"s"))),
     "again": Scenario(bringing(GONE, logs={"values": Splice([LARGE])}, summary=Summary(b"s"))),
-    "fork": Scenario(changing(NEW, origin=Origin(HOT, 2))),
     "fork that goes on": Scenario(changing(NEW, logs={"values": Splice([LARGE])}, origin=Origin(HOT, 2))),
     "delete": Scenario(lambda backend: backend.delete(HOT, request=REQUEST)),
     "compaction": Scenario(changing(HOT, documents={"a": LARGE}), grow),
@@ -118,7 +119,8 @@ async def opened(root: Path) -> AsyncIterator[FileBackend]:
 async def contents(backend: Backend) -> dict[str, object]:
     """Everything under the keys, at each revision that can be read, and what is listed."""
     listed = await backend.list("default", "sessions", Query(), None, 9)
-    found: dict[str, object] = {"listed": [(one.id, one.revision, one.damage) for one in listed]}
+    blobs: dict[bytes, bytes] = {}
+    found: dict[str, object] = {"listed": [(one.id, one.revision, one.damage) for one in listed], "blobs": blobs}
     for key in (HOT, NEW, GONE):
         for commit in await backend.history(key):
             view = await backend.read(
@@ -126,7 +128,9 @@ async def contents(backend: Backend) -> dict[str, object]:
             )
             assert view is not None
             logs = {name: list(log.records) for name, log in view.logs.items()}
-            found[f"{key.id} {commit.revision}"] = (dict(view.documents), logs, await blob_of(backend, view.documents))
+            found[f"{key.id} {commit.revision}"] = (dict(view.documents), logs)
+            if (name := view.documents.get("blob")) and name not in blobs:
+                blobs[name] = b"".join([piece async for piece in backend.get_blob(name.decode())])
     return found
 
 
@@ -137,10 +141,9 @@ def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, name, os.fstat)
 
 
-async def blob_of(backend: Backend, documents: Mapping[str, bytes]) -> bytes:
-    if "blob" not in documents:
-        return b""
-    return b"".join([piece async for piece in backend.get_blob(documents["blob"].decode())])
+@pytest.fixture(autouse=True)
+def _few_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "REVISIONS_KEPT", FEW_REVISIONS)
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,17 @@ async def check_goes_on(backend: Backend, prepared: Prepared) -> None:
     for key in (HOT, NEW, GONE):
         await backend.commit(key, Change({"b": b"later"}, {"values": Splice([b"later"])}))
     await backend.check_health()
+
+
+@pytest.mark.parametrize("prepared", ["compaction"], indirect=True)
+async def test_a_compaction_is_among_the_changes(prepared: Prepared, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    restore(prepared.image, root)
+    commits = root / "default" / "sessions" / "hot" / "commits.jsonl"
+    size = commits.stat().st_size
+    async with opened(root) as backend:
+        await prepared.scenario.operation(backend)
+    assert commits.stat().st_size < size
 
 
 async def test_a_power_cut(prepared: Prepared, tmp_path: Path) -> None:

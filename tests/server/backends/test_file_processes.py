@@ -13,7 +13,7 @@ from sessionstore_server.backends.file import FileBackend
 
 WRITER = Path(__file__).with_name("writer.py")
 HOT = Key("default", "sessions", "hot")
-ROUNDS = 15
+ROUNDS = 9
 
 
 async def start(*arguments: object) -> Process:
