@@ -259,7 +259,7 @@ async def test_forking_while_the_origin_is_written(backend: Backend, key: Key) -
     """Each fork holds exactly what the revision held."""
 
     async def write() -> None:
-        for number in range(1, 41):
+        for number in range(1, REVISIONS_KEPT):
             keep = 1 if number % 5 == 0 else None
             await backend.commit(key, Change({"a": b"%d" % number}, {"l": Splice([b"%d" % number], keep)}))
             await asyncio.sleep(0)
