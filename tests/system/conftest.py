@@ -15,6 +15,7 @@ from sessionstore import RemoteSessionStore
 from sessionstore_server.cli.app import app
 
 CLI = (sys.executable, "-m", "sessionstore_server.cli")
+START_SECONDS = 30
 GOODBYE_SECONDS = 30
 
 
@@ -33,7 +34,8 @@ class ServerProcess:
         return self._process.pid
 
     def store(self, **options: float) -> RemoteSessionStore:
-        return RemoteSessionStore(self.address, **options)
+        # A server that starts again, on a busy machine, is waited for.
+        return RemoteSessionStore(self.address, **{"connect_seconds": START_SECONDS, **options})
 
     def send(self, number: int) -> None:
         self._process.send_signal(number)
