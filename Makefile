@@ -9,7 +9,7 @@ REVISIONS ?= HEAD~1 HEAD
 STORE ?= file:data
 LISTEN ?= 127.0.0.1:50051
 
-.PHONY: help setup serve test soak bench bench-quick bench-growth bench-workers bench-compare check format lint types protos check-protos clean
+.PHONY: help setup serve test soak bench bench-quick bench-growth bench-workers bench-profile bench-compare check format lint types protos check-protos clean
 .DEFAULT_GOAL := help
 
 help: ## Show what each target does
@@ -37,6 +37,9 @@ bench-growth: $(BENCH_READY) ## Watch the memory of a server over an hour of mix
 
 bench-workers: $(BENCH_READY) ## Measure what more worker processes of a server bring
 	$(BENCH)/python -m bench workers
+
+bench-profile: $(BENCH_READY) ## Show where a server's time goes (PROFILE="--store file --case load --output load.svg")
+	$(BENCH)/python -m bench profile $(PROFILE)
 
 bench-compare: $(BENCH_READY) ## Compare two revisions (REVISIONS="v0.1.0 HEAD")
 	$(BENCH)/python -m bench compare $(REVISIONS)

@@ -38,6 +38,16 @@ def main() -> None:
     lasting.add_argument("--rate", type=float, default=50, help="operations a second at most")
     lasting.add_argument("--output", type=Path, default=RESULTS / "growth.json", help="the picture goes beside it")
     lasting.add_argument("--data", type=Path, help="as above")
+    profiling = commands.add_parser("profile", help="where the processor time of a server goes; needs py-spy")
+    profiling.add_argument("--store", default="sqlite", choices=("memory", "file", "sqlite", "postgresql"))
+    profiling.add_argument("--case", default="save", choices=("save", "load", "exists", "upload"))
+    profiling.add_argument("--road", default="unary", choices=("unary", "stream"))
+    profiling.add_argument(
+        "--client", dest="process", action="store_const", const="client", default="server", help="sample the client"
+    )
+    profiling.add_argument("--seconds", type=float, default=10)
+    profiling.add_argument("--output", type=Path, help="where to draw the picture")
+    profiling.add_argument("--data", type=Path, help="as above")
     _run(parser.parse_args())
 
 
@@ -58,6 +68,12 @@ def _run(options: argparse.Namespace) -> None:
         from bench.growth import growth
 
         growth(options.store, options.minutes * 60, options.rate, options.output, options.data)
+        return
+    if options.command == "profile":
+        from bench.profiling import Subject, profile
+
+        subject = Subject(options.store, options.case, options.road, options.process)
+        profile(subject, options.seconds, options.output, options.data)
         return
     from bench import cases
     from bench.memory import SESSIONS, STREAMS

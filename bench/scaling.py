@@ -2,12 +2,16 @@
 
 The client takes little: it asks for long conversations and leaves the answers as the bytes that they are. It has many
 connections, since the system gives each of them to one worker.
+
+Where there are more than two processors, the client has a quarter of them for itself and each worker one. With two,
+one worker beside a client of its own processor shows what a processor can serve; then client and workers share both.
 """
 
 import os
 from asyncio import gather
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -19,7 +23,7 @@ import grpc
 from bench import recorded
 from bench.keepers.adapter import AdapterKeeper
 from bench.places import Places, placed
-from bench.processes import CpuClock, running, serve
+from bench.processes import CpuClock, pin, running, serve
 from bench.recorded import Recorded
 from sessionstore import RemoteSessionStore
 from sessionstore.channel import CLIENT_OPTIONS
@@ -33,11 +37,36 @@ LOADS = 320
 """In each round."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How many workers, and who is on which processors."""
+
+    workers: int
+    server: Collection[int]
+    client: Collection[int]
+
+    def __str__(self) -> str:
+        workers = f"{self.workers} worker{'s' * (self.workers > 1)}"
+        if set(self.server) & set(self.client):
+            return f"{workers} and the client on {len(self.server)}"
+        return f"{workers} on {len(self.server)}, the client on {len(self.client)} of its own"
+
+
+def layouts(processors: Sequence[int]) -> list[Layout]:
+    """Return what is compared on these processors, see the head of the module."""
+    if len(processors) > 2:
+        client = max(1, len(processors) // 4)
+        ours, theirs = processors[:client], processors[client:]
+        return [Layout(count, theirs[:count], ours) for count in range(1, len(theirs) + 1)]
+    shared = [Layout(count, processors, processors) for count in range(1, len(processors) + 1)]
+    return [Layout(1, processors[1:], processors[:1]), *shared] if len(processors) == 2 else shared
+
+
 class Loader:
     """Loads one conversation from a server, again and again."""
 
-    def __init__(self, workers: int, address: str, session_id: str, clock: CpuClock) -> None:
-        self.workers, self.clock = workers, clock
+    def __init__(self, layout: Layout, address: str, session_id: str, clock: CpuClock) -> None:
+        self.layout, self.clock = layout, clock
         self.rates: list[float] = []
         self._request = LoadSessionRequest(session_id=session_id).SerializeToString()
         options = [*CLIENT_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
@@ -45,6 +74,7 @@ class Loader:
 
     async def measure(self) -> None:
         """Add the rate of a round."""
+        pin(os.getpid(), self.layout.client)
         self.clock.start()
         begun = perf_counter()
         await gather(*(self._load(channel) for channel, _ in zip(cycle(self._channels), range(CALLERS), strict=False)))
@@ -63,35 +93,42 @@ class Loader:
 
 async def scaling(scheme: str, rounds: int, data_folder: Path | None) -> None:
     """Print how many loads a second a server over `scheme` makes with so many workers."""
-    input_ = recorded.load()
+    input_, processors = recorded.load(), sorted(os.sched_getaffinity(0))
     with placed(data_folder) as places:
         async with AsyncExitStack() as stack:
-            counts = range(1, (os.cpu_count() or 1) + 1)
-            loaders = [await stack.enter_async_context(_loader(scheme, workers, places, input_)) for workers in counts]
+            stack.callback(pin, os.getpid(), processors)
+            loaders = [
+                await stack.enter_async_context(_loader(scheme, layout, places, input_))
+                for layout in layouts(processors)
+            ]
             for _ in range(rounds):
                 for loader in loaders:
                     await loader.measure()
-    print(f"Load {MESSAGES:,} messages from {scheme}: loads a second, {CALLERS} callers, {CONNECTIONS} connections")
+    print(
+        f"Load {MESSAGES:,} messages from {scheme}: loads a second, {CALLERS} callers, {CONNECTIONS} connections,"
+        f" on so many of {len(processors)} processors"
+    )
     for loader in loaders:
         print(_told(loader, loaders[0]))
 
 
-def _told(loader: Loader, single: Loader) -> str:
+def _told(loader: Loader, first: Loader) -> str:
     rates = loader.rates
-    ratio = median(own / other for own, other in zip(rates, single.rates, strict=True))
+    ratio = median(own / other for own, other in zip(rates, first.rates, strict=True))
     used = (f"{name} {1e6 * spent / LOADS / len(rates):,.0f}" for name, spent in loader.clock.seconds.items())
     return (
-        f"  {loader.workers} workers{median(rates):>8,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
-        f"  {ratio:.2f} of one worker; processor time of a load in us: {', '.join(used)}"
+        f"  {loader.layout!s:<42}{median(rates):>6,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+        f"  {ratio:.2f} of the first; processor time of a load in us: {', '.join(used)}"
     )
 
 
 @asynccontextmanager
-async def _loader(scheme: str, workers: int, places: Places, input_: Recorded) -> AsyncIterator[Loader]:
-    command = (*serve(await places.url(scheme)), "--workers", str(workers))
+async def _loader(scheme: str, layout: Layout, places: Places, input_: Recorded) -> AsyncIterator[Loader]:
+    command = (*serve(await places.url(scheme)), "--workers", str(layout.workers))
     async with running(*command) as server:
         async with aclosing(AdapterKeeper(scheme, RemoteSessionStore(server.address), input_)) as keeper:
             conversation = await keeper.new(MESSAGES)
+        pin(server.pid, layout.server)
         clock = CpuClock({"server": server.pid})
-        async with aclosing(Loader(workers, server.address, conversation.id, clock)) as loader:
+        async with aclosing(Loader(layout, server.address, conversation.id, clock)) as loader:
             yield loader

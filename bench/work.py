@@ -37,11 +37,11 @@ class Work(ABC, Generic[K]):
 
 
 class SaveTurns(Work[Keeper]):
-    """Save turns onto a history, which grows by no more than a fifth of its length, or 8 turns."""
+    """Save turns onto a history, which grows by `turns`: if none are given, by a fifth of its length, or 8 turns."""
 
-    def __init__(self, keeper: Keeper, callers: int, history: int) -> None:
+    def __init__(self, keeper: Keeper, callers: int, history: int, turns: int = 0) -> None:
         super().__init__(keeper, callers)
-        self._history, self._turns = history, max(8, history // 20)
+        self._history, self._turns = history, turns or max(8, history // 20)
         self._ahead = [deque[Conversation]() for _ in range(callers)]
         """Of each caller, a conversation for each turn to come."""
 

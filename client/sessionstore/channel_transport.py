@@ -10,8 +10,8 @@ moves, so that a slow link is no failure.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -159,7 +159,7 @@ class ChannelTransport(Transport):
     async def _call(self, method: Method[Q, A], request: Q, deadline: float, server: Connection) -> A:
         """Make a call whose request and response are one message each."""
         left = max(0.0, deadline - asyncio.get_running_loop().time())
-        async with self._limited(method, server, left):
+        with self._failures(method, server):
             return await server.unary(method, request, left)
 
     async def _transfer(self, method: Method[Q, A], request: Q, expected_bytes: int, server: Connection) -> A:
@@ -225,18 +225,23 @@ class ChannelTransport(Transport):
 
     @asynccontextmanager
     async def _limited(
-        self, method: Method[Any, Any], server: Connection | None = None, seconds: float | None = None
+        self, method: Method[Any, Any], server: Connection | None = None
     ) -> AsyncIterator[asyncio.Timeout]:
-        """Wait so long (None: as long as calls may take) and not beyond closing; raise the errors of this package."""
-        target = self._servers.targets if server is None else server.target
-        wait = None if method.is_open_ended else (self.patience_seconds if seconds is None else seconds)
-        try:
-            async with asyncio.timeout(wait) as limit:
+        """Wait as long as calls may take and not beyond closing; raise the errors of this package."""
+        with self._failures(method, server):
+            async with asyncio.timeout(None if method.is_open_ended else self.patience_seconds) as limit:
                 self._limits.add(limit)
                 try:
                     yield limit
                 finally:
                     self._limits.discard(limit)
+
+    @contextmanager
+    def _failures(self, method: Method[Any, Any], server: Connection | None) -> Iterator[None]:
+        """Raise the errors of this package."""
+        target = self._servers.targets if server is None else server.target
+        try:
+            yield
         except TimeoutError as error:
             raise self._told(server, DeadlineExceededError(operation=method.name, target=target)) from error
         except grpc.aio.AioRpcError as error:

@@ -36,9 +36,9 @@ class Multiplexer:
         return self._lane is None or self._lane.end is not grpc.StatusCode.UNIMPLEMENTED
 
     async def call(self, path: str, request: bytes, timeout_seconds: float, max_response_bytes: int) -> bytes:
-        """Make a call and return its serialized response; the caller is who measures the time.
+        """Make a call and return its serialized response.
 
-        Errors: AioRpcError, that of the call, or that of the stream.
+        Errors: AioRpcError, that of the call, or that of the stream; DEADLINE_EXCEEDED when the time is up.
         """
         if self._lane is None or self._lane.end is not None:
             self._lane = _Lane(self._open_stream())
@@ -68,7 +68,8 @@ class _Lane:
 
     async def call(self, path: str, request: bytes, timeout_seconds: float, max_response_bytes: int) -> bytes:
         id_ = next(self._ids)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
         self._answers[id_] = answer
         self._waiting[id_] = pb.MultiplexCall(
             id=id_,
@@ -78,9 +79,11 @@ class _Lane:
             max_response_bytes=max_response_bytes,
         )
         self._changed.set()
+        limit = loop.call_later(timeout_seconds, _expire, answer)
         try:
             return await answer
         finally:
+            limit.cancel()
             if self._answers.pop(id_, None) is not None:
                 self._give_up(id_)
             # An error remembers this frame, and the answer the error; the ring would keep the connection.
@@ -165,6 +168,11 @@ class _Lane:
             _, waiting = self._answers.popitem()
             if not waiting.done():
                 waiting.set_exception(AioRpcError(code, Metadata(), trailer or Metadata(), problem))
+
+
+def _expire(answer: asyncio.Future[bytes]) -> None:
+    if not answer.done():
+        answer.set_exception(AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, Metadata(), Metadata()))
 
 
 def _error(serialized: bytes) -> AioRpcError:

@@ -7,6 +7,7 @@ program wrote fields that this one does not know, the bytes are kept beside the 
 import base64
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
@@ -20,6 +21,8 @@ from sessionstore_server.services import keys
 
 _BYTES = "@protobuf"
 """The key of the bytes that stand beside, or instead of, the JSON of a record."""
+_MARK = _BYTES.encode()
+"""In every text that may have that key."""
 
 
 class _Form(NamedTuple):
@@ -36,15 +39,18 @@ class RecordJson:
     def to_json(self, collection: str, name: str, record: bytes) -> bytes:
         """Return the record as one compact JSON object."""
         form = _form(collection, name)
-        text, held = (b"{}", None) if form is None else _written(form, record)
-        if held == record and _BYTES.encode() not in text:
+        try:
+            text, held = form.write(record) if form else (b"{}", None)
+        except (InvalidArgumentError, DecodeError):
+            text, held = b"{}", None
+        if held == record and _MARK not in text:
             return text
         readable = {**json.loads(text), _BYTES: base64.b64encode(record).decode()}
         return json.dumps(readable, ensure_ascii=False, separators=(",", ":")).encode()
 
     def from_json(self, collection: str, name: str, text: bytes) -> bytes:
         """Return the record. Errors: ValueError when the text does not hold one."""
-        if _BYTES.encode() in text and isinstance(encoded := json.loads(text).get(_BYTES), str):
+        if _MARK in text and isinstance(encoded := json.loads(text).get(_BYTES), str):
             return base64.b64decode(encoded, validate=True)
         form = _form(collection, name)
         if form is None:
@@ -53,13 +59,6 @@ class RecordJson:
             return form.read(text)
         except InvalidArgumentError as error:
             raise ValueError(str(error)) from error
-
-
-def _written(form: _Form, record: bytes) -> tuple[bytes, bytes | None]:
-    try:
-        return form.write(record)
-    except (InvalidArgumentError, DecodeError):
-        return b"{}", None
 
 
 def _model_form(codec: Codec[Any, Any]) -> _Form:
@@ -123,6 +122,7 @@ _RUN_EXTENT = _message_form(storage_pb2.StoredRunExtent)
 _RUN_EVENT = _model_form(records.RUN_EVENT)
 
 
+@lru_cache(maxsize=1024)
 def _form(collection: str, name: str) -> _Form | None:
     if form := _FORMS.get(collection, {}).get(name):
         return form

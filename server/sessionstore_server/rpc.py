@@ -14,9 +14,8 @@ from sessionstore.channel import ANSWER_LIMIT_KEY, MAX_MESSAGE_BYTES
 from sessionstore.transport import Kind, Method
 from sessionstore.wire.methods import MULTIPLEX
 from sessionstore.wire.status import DETAILS_KEY
-from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.failures import ServerDrainingError, status_of
-from sessionstore_server.services.handlers import Caller, Handler, Services, parsed_request
+from sessionstore_server.services.handlers import Caller, Handler, Services, parsed_request, serialized_response
 
 _PAUSE_SECONDS = 0.2
 _LONGEST_READ_SECONDS = 5.0
@@ -36,10 +35,7 @@ def generic_handlers(services: Services, draining: asyncio.Event) -> Iterable[gr
     by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
     for method, handler in services.handlers.items():
         make, behavior = _MULTIPLEXED if method is MULTIPLEX else _KINDS[method.kind]
-        by_service[method.service][method.name] = make(
-            behavior(method, _drained(method, handler, draining)),
-            response_serializer=_serialize,
-        )
+        by_service[method.service][method.name] = make(behavior(method, _drained(method, handler, draining)))
     return [grpc.method_handlers_generic_handler(name, methods) for name, methods in by_service.items()]
 
 
@@ -82,10 +78,10 @@ async def _next(responses: AsyncGenerator[Any]) -> Any:  # noqa: ANN401
 
 
 def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
-    async def respond(request: bytes, context: Context) -> Message | bytes:
+    async def respond(request: bytes, context: Context) -> bytes:
         try:
             limit = _answer_limit(context)
-            return _checked(method, await handler(parsed_request(method, request), Caller()), limit)
+            return serialized_response(method, await handler(parsed_request(method, request), Caller()), limit)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
 
@@ -93,10 +89,10 @@ def _one_response(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
 
 
 def _one_response_to_many(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
-    async def respond(requests: AsyncIterable[bytes], context: Context) -> Message | bytes:
+    async def respond(requests: AsyncIterable[bytes], context: Context) -> bytes:
         try:
             parsed = _all_parsed(method, requests)
-            return _checked(method, await handler(parsed, Caller()))
+            return serialized_response(method, await handler(parsed, Caller()))
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _read_on(method, aiter(requests))
             await _fail(method, context, error)
@@ -146,10 +142,10 @@ class _Requests:
 
 
 def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
-    async def respond(request: bytes, context: Context) -> AsyncIterator[Message | bytes]:
+    async def respond(request: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
             async for response in handler(parsed_request(method, request), Caller()):
-                yield _checked(method, response)
+                yield serialized_response(method, response)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
 
@@ -157,11 +153,11 @@ def _many_responses(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
 
 
 def _many_responses_to_many(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
-    async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[Message | bytes]:
+    async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[bytes]:
         reading = _Requests(requests)
         try:
             async for response in handler(_all_parsed(method, reading), Caller()):
-                yield _checked(method, response)
+                yield serialized_response(method, response)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _read_on(method, reading)
             await _fail(method, context, error)
@@ -174,10 +170,10 @@ def _many_responses_to_many(method: AnyMethod, handler: Handler) -> Callable[...
 def _multiplexed(method: AnyMethod, handler: Handler) -> Callable[..., Any]:
     """Answer a stream of calls. Its client knows what an end means, and is to open the next stream at once."""
 
-    async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[Message | bytes]:
+    async def respond(requests: AsyncIterable[bytes], context: Context) -> AsyncIterator[bytes]:
         try:
             async for response in handler(_all_parsed(method, requests), Caller()):
-                yield _checked(method, response)
+                yield serialized_response(method, response)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
             await _fail(method, context, error)
 
@@ -199,21 +195,12 @@ async def _all_parsed(method: AnyMethod, requests: AsyncIterable[bytes]) -> Asyn
         yield parsed_request(method, request)
 
 
-def _checked(method: AnyMethod, response: Message | bytes, limit: int = MAX_MESSAGE_BYTES) -> Message | bytes:
-    check_size(f"the response of {method.name}", response, limit)
-    return response
-
-
 def _answer_limit(context: Context) -> int:
     """Return the size of the largest response that the client takes."""
     for key, value in context.invocation_metadata() or ():
         if key == ANSWER_LIMIT_KEY and isinstance(value, str) and value.isdecimal():
             return min(int(value), MAX_MESSAGE_BYTES)
     return MAX_MESSAGE_BYTES
-
-
-def _serialize(response: Message | bytes) -> bytes:
-    return response if isinstance(response, bytes) else response.SerializeToString()
 
 
 async def _fail(method: AnyMethod, context: Context, error: Exception) -> NoReturn:

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from sessionstore.adapter.window import JOINED_BYTES, MAX_BATCHES, Batch, Window
-from sessionstore.v1.trace_pb2 import TraceEvent
+from sessionstore.v1.trace_pb2 import TraceEvent, TraceEventBatch
 
 
 def following(*sizes: int) -> list[Batch]:
     """Return batches of two records each."""
-    records = [TraceEvent(name="one"), TraceEvent(name="two")]
-    return [Batch(2 * number, records, size) for number, size in enumerate(sizes)]
+    records = TraceEventBatch(trace_events=[TraceEvent(name="one"), TraceEvent(name="two")])
+    return [Batch(2 * number, records, 2, size) for number, size in enumerate(sizes)]
 
 
 async def each(batches: Sequence[Batch]) -> AsyncIterator[Batch]:

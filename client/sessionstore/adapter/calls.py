@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any, TypeVar
-from uuid import uuid4
 
 from google.protobuf.message import Message as Proto
 
@@ -37,7 +37,7 @@ def identity(conditions: Conditions) -> dict[str, object]:
 
 def new_request_id() -> str:
     """Return an id that no other request has."""
-    return uuid4().hex
+    return token_hex(16)
 
 
 class Calls:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sessionstore.adapter.calls import Calls, Conditions, identity
+from sessionstore.adapter.collection import collection_paused
 from sessionstore.conversations import Held, shared_count, size_of
 from sessionstore.errors import StaleBaseError
 from sessionstore.model import Message, SessionData
@@ -70,7 +71,7 @@ class ConversationCalls(Calls):
         if not response.HasField("session"):
             return None
         kept = held if response.held_count else NOTHING
-        session = records.session_from_proto(response.session, response.messages)
+        session = _session_of(response)
         session.messages[:0] = kept.messages
         size = kept.size + response.ByteSize() - response.session.ByteSize()
         messages = tuple(session.messages)
@@ -80,8 +81,13 @@ class ConversationCalls(Calls):
     async def _load_past_session(self, session_id: str, revision: int) -> SessionData | None:
         """Load a session as it was; that tells nothing about the present, and is not remembered."""
         response = await self._read(methods.LOAD_SESSION, session_id=session_id, revision=revision)
-        return records.session_from_proto(response.session, response.messages) if response.HasField("session") else None
+        return _session_of(response) if response.HasField("session") else None
 
 
 def _claim(held: Held, count: int) -> session_pb2.HeldMessages:
     return session_pb2.HeldMessages(revision=held.revision, message_count=count, instance=held.instance)
+
+
+def _session_of(response: session_pb2.LoadSessionResponse) -> SessionData:
+    with collection_paused():
+        return records.session_from_proto(response.session, response.messages)

@@ -1,10 +1,10 @@
 """Streams of events. An appending stream goes on behind what is durable, and a follower behind what it has yielded."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import chain
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from google.protobuf.message import Message as Proto
@@ -22,6 +22,7 @@ from sessionstore.v1 import run_pb2, trace_pb2
 from sessionstore.v1.append_pb2 import AppendStart
 from sessionstore.wire import methods, records
 from sessionstore.wire.codec import Codec
+from sessionstore.wire.events import fill_run_event, fill_trace_event
 from sessionstore.wire.requests import build
 
 Q = TypeVar("Q", bound=Proto)
@@ -43,8 +44,7 @@ class StreamCalls(Calls, StreamOperations):
         self, session_id: str, batches: AsyncIterable[Sequence[TraceEvent]], *, lease_epoch: int | None = None
     ) -> AsyncIterator[int]:
         start = build(AppendStart, session_id=session_id, stream_id=uuid4().hex, lease_epoch=lease_epoch)
-        sent = _batches("trace_events", records.TRACE_EVENT, batches)
-        return self._append(methods.APPEND_TRACE_EVENTS, "trace_events", start, sent)
+        return self._append(methods.APPEND_TRACE_EVENTS, start, _batches(_TRACE_EVENTS, batches))
 
     @override
     def append_run_events(
@@ -56,8 +56,7 @@ class StreamCalls(Calls, StreamOperations):
         lease_epoch: int | None = None,
     ) -> AsyncIterator[int]:
         start = build(AppendStart, session_id=session_id, run_id=run_id, stream_id=uuid4().hex, lease_epoch=lease_epoch)
-        sent = _batches("run_events", records.RUN_EVENT, batches)
-        return self._append(methods.APPEND_RUN_EVENTS, "run_events", start, sent)
+        return self._append(methods.APPEND_RUN_EVENTS, start, _batches(_RUN_EVENTS, batches))
 
     @override
     async def read_trace_events(self, session_id: str, position: int = 0, page_size: int = 0) -> TraceEventPage | None:
@@ -119,7 +118,7 @@ class StreamCalls(Calls, StreamOperations):
                 return
 
     async def _append(
-        self, method: Method[Any, Any], field: str, start: AppendStart, batches: AsyncIterator[Batch]
+        self, method: Method[Any, Any], start: AppendStart, batches: AsyncIterator[Batch]
     ) -> AsyncIterator[int]:
         """Send the batches, again when the connection was lost; yield how many records are durable."""
         window, patience = Window(), self._patience()
@@ -127,7 +126,7 @@ class StreamCalls(Calls, StreamOperations):
         try:
             while True:
                 try:
-                    async with _closing(self._progress(method, field, start, window)) as progress:
+                    async with _closing(self._progress(method, start, window)) as progress:
                         async for position in progress:
                             patience.renew()
                             yield position
@@ -139,13 +138,11 @@ class StreamCalls(Calls, StreamOperations):
             filling.cancel()
             await asyncio.gather(filling, return_exceptions=True)
 
-    async def _progress(
-        self, method: Method[Any, Any], field: str, start: AppendStart, window: Window
-    ) -> AsyncIterator[int]:
+    async def _progress(self, method: Method[Any, Any], start: AppendStart, window: Window) -> AsyncIterator[int]:
         """Send what stands in the window, in one call, until the window ends; yield how many records are durable."""
         start.position = window.start
         is_open = asyncio.Event()
-        requests = _requests(method, field, start, window, is_open)
+        requests = _requests(method, start, window, is_open)
         async with _closing(self._transport.duplex(method, requests)) as responses:
             async for response in responses:
                 if not start.HasField("opened_revision"):
@@ -162,43 +159,77 @@ class StreamCalls(Calls, StreamOperations):
 
 
 async def _requests(
-    method: Method[Q, Any], field: str, start: AppendStart, window: Window, is_open: asyncio.Event
-) -> AsyncIterator[Q]:
+    method: Method[Any, Any], start: AppendStart, window: Window, is_open: asyncio.Event
+) -> AsyncIterator[Any]:
     yield method.request(start=start)
     await is_open.wait()
     position = window.start
     while batches := await window.batches_at(position):
-        records = list(chain.from_iterable(batch.records for batch in batches))
-        yield method.request(batch={"position": position, field: records})
-        position += len(records)
+        request: Any = method.request()
+        for batch in batches:
+            request.batch.MergeFrom(batch.records)
+        request.batch.position = position
+        position = batches[-1].stop
+        yield request
 
 
-async def _batches(field: str, codec: Codec[M, P], batches: AsyncIterable[Sequence[M]]) -> AsyncIterator[Batch]:
+@dataclass(frozen=True)
+class _Events(Generic[M, P]):
+    """How the events of one kind are written into the messages that carry batches of them."""
+
+    field: str
+    batch: Callable[[], Any]
+    codec: Codec[M, P]
+    fill: Callable[[M, P], None]
+    """Does what the codec does, only faster, and not for all."""
+
+    def write(self, event: M, place: int, batch: Any) -> int:  # noqa: ANN401 - any of the batches
+        """Add an event, which is at `place` of the stream, to a batch; return its size in bytes.
+
+        Errors: InvalidArgumentError that names the place of an event that cannot be sent.
+        """
+        events = getattr(batch, self.field)
+        message: P = events.add()
+        try:
+            self.fill(event, message)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+            del events[-1]
+            events.extend(self.codec.all_to_proto(self.field, [event], place))
+            message = events[-1]
+        return message.ByteSize()
+
+
+_TRACE_EVENTS = _Events("trace_events", trace_pb2.TraceEventBatch, records.TRACE_EVENT, fill_trace_event)
+_RUN_EVENTS = _Events("run_events", run_pb2.RunEventBatch, records.RUN_EVENT, fill_run_event)
+
+
+async def _batches(events: _Events[M, P], batches: AsyncIterable[Sequence[M]]) -> AsyncIterator[Batch]:
     """Iterate over the batches of the caller as messages, parts of those that are too large.
 
     Errors: InvalidArgumentError that names the place of a bad record in the stream.
     """
     position = 0
     async for batch in batches:
-        for part in _parts(position, codec.each_to_proto(field, batch, position)):
+        for part in _parts(events, position, batch):
             yield part
         position += len(batch)
 
 
-def _parts(position: int, messages: Iterator[Proto]) -> Iterator[Batch]:
-    """Gather messages into batches; one that cannot be made is an error behind those that came before it."""
-    part, size, refusal = list[Proto](), 0, None
-    try:
-        for message in messages:
-            part.append(message)
-            size += message.ByteSize()
-            if size >= BATCH_BYTES or len(part) == BATCH_RECORDS:
-                yield Batch(position, part, size)
-                position, part, size = position + len(part), [], 0
-    except InvalidArgumentError as error:
-        refusal = error
-    if part:
-        yield Batch(position, part, size)
+def _parts(events: _Events[M, P], position: int, batch: Sequence[M]) -> Iterator[Batch]:
+    """Write events into batches; one that cannot be sent is an error behind those that came before it."""
+    part, count, size, refusal = events.batch(), 0, 0, None
+    for event in batch:
+        try:
+            size += events.write(event, position + count, part)
+        except InvalidArgumentError as error:
+            refusal = error
+            break
+        count += 1
+        if size >= BATCH_BYTES or count == BATCH_RECORDS:
+            yield Batch(position, part, count, size)
+            position, part, count, size = position + count, events.batch(), 0, 0
+    if count:
+        yield Batch(position, part, count, size)
     if refusal:
         raise refusal
 

@@ -21,14 +21,16 @@ class Batch:
     """Records in order, from a position of their stream on."""
 
     position: int
-    records: Sequence[Message]
+    records: Message
+    """As they travel; all but their position."""
+    count: int
     size: int
     """In bytes."""
 
     @property
     def stop(self) -> int:
         """The position behind the last record."""
-        return self.position + len(self.records)
+        return self.position + self.count
 
 
 class Window:

@@ -162,7 +162,8 @@ class FrozenModel(Model, frozen=True):
             object.__setattr__(self, "__pydantic_extra__", extra)
 
 
-# Faster than `object.__setattr__`, which looks each of them up by its name.
+# Faster than `object.__setattr__` and the class itself, which look each of them up by its name.
+_new = object.__new__
 _set_values, _set_fields_set, _set_unknown, _set_private = (
     BaseModel.__dict__[slot].__set__
     for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -171,7 +172,7 @@ _set_values, _set_fields_set, _set_unknown, _set_private = (
 
 def make_frozen(model_class: type[F], values: dict[str, object], unknown: FrozenDict) -> F:
     """Make a value, without checks, of all its fields in their order and of unknown ones: all valid and frozen."""
-    made = model_class.__new__(model_class)
+    made = _new(model_class)
     _set_values(made, values)
     _set_fields_set(made, _all_fields(model_class))
     _set_unknown(made, unknown)

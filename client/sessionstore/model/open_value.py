@@ -6,10 +6,10 @@ plain dicts and lists, and read like them.
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Never, cast
+from typing import Annotated, Any, ClassVar, Never, cast
 
 from pydantic import GetPydanticSchema, JsonValue
-from pydantic_core import PydanticCustomError, core_schema, from_json
+from pydantic_core import PydanticCustomError, SchemaSerializer, core_schema, from_json, to_json
 
 MAX_DEPTH = 127
 """The deepest nesting of arrays and objects that a JSON document may have."""
@@ -21,6 +21,8 @@ class FrozenDict(dict[str, JsonValue]):
     """A dict that refuses to change."""
 
     __slots__ = ()
+    # Pydantic writes what tells its own serializer at once, and searches long for what else it is.
+    __pydantic_serializer__: ClassVar = SchemaSerializer(core_schema.dict_schema())
 
     def _refuse(self, *_args: object, **_kwargs: object) -> Never:
         raise TypeError("an open value is immutable: build a new one, for example from {**value}")
@@ -48,6 +50,7 @@ class FrozenList(list[JsonValue]):
     """A list that refuses to change."""
 
     __slots__ = ()
+    __pydantic_serializer__: ClassVar = SchemaSerializer(core_schema.list_schema())
 
     def _refuse(self, *_args: object, **_kwargs: object) -> Never:
         raise TypeError("an open value is immutable: build a new one, for example from [*value]")
@@ -143,6 +146,14 @@ def _frozen(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - what the JSO
         if type(each) not in _SIMPLE:
             value[key] = _frozen(each, depth - 1)
     return FrozenDict(value)
+
+
+def json_from_frozen(value: object) -> str:
+    """Return the JSON text of an open value, or of an object of them.
+
+    Errors: ValueError when it is not JSON, RecursionError when it is nested beyond all bounds.
+    """
+    return to_json(value).decode()
 
 
 def _too_deep() -> PydanticCustomError:

@@ -30,17 +30,21 @@ def round_to_f32(number: float) -> float:
     So 0.8 stays 0.8 instead of 0.800000011920929. Errors: PydanticCustomError beyond the range of a single.
     """
     try:
-        (single,) = _SINGLE.unpack(_SINGLE.pack(number))
+        packed = _SINGLE.pack(number)
     except OverflowError:
         raise PydanticCustomError("f32_range", "Input should be within the range of a 32-bit float") from None
+    (single,) = _SINGLE.unpack(packed)
+    for digits in range(1, 9):
+        candidate = float(f"{single:.{digits}g}")
+        if _packs_to(candidate, packed):
+            return candidate
     # Nine digits always tell two singles apart.
-    candidates = (float(f"{single:.{digits}g}") for digits in range(1, 10))
-    return next(candidate for candidate in candidates if _is_single(candidate, single))
+    return float(f"{single:.9g}")
 
 
-def _is_single(number: float, single: float) -> bool:
+def _packs_to(number: float, packed: bytes) -> bool:
     try:
-        return _SINGLE.pack(number) == _SINGLE.pack(single)
+        return _SINGLE.pack(number) == packed
     except OverflowError:
         return False
 

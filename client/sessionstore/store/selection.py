@@ -18,14 +18,14 @@ _AT_LEAST = {"created_from": "created_at", "updated_from": "updated_at"}
 _BELOW = {"created_before": "created_at", "updated_before": "updated_at"}
 
 
-def attributes(summary: SessionSummary) -> dict[str, str | int]:
-    """Return by what a session is selected and ordered.
+def attributes(summary: Mapping[str, Any]) -> dict[str, str | int]:
+    """Return by what a session is selected and ordered, given the fields of its summary.
 
     A text that is too long or holds NUL selects nothing, so it is missing; of a name the beginning counts.
     """
-    texts = {name: text for name in _TEXTS if _is_short(text := getattr(summary, name))}
-    numbers = {name: getattr(summary, name) for name in _NUMBERS}
-    return {"name": _beginning(summary.name), "state": summary.state.value, **texts, **numbers}
+    texts = {name: text for name in _TEXTS if _is_short(text := summary.get(name))}
+    numbers = {name: summary[name] for name in _NUMBERS}
+    return {"name": _beginning(summary["name"]), "state": summary["state"].value, **texts, **numbers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Selection:
 
     def matches(self, summary: SessionSummary) -> bool:
         """Tell whether all that is asked for holds."""
-        known: dict[str, Any] = attributes(summary)
+        known: dict[str, Any] = attributes(vars(summary))
         return (
             all(known.get(name) == value for name, value in self.equal.items())
             and all(known[name].startswith(value) for name, value in self.prefix.items())
@@ -67,7 +67,7 @@ def place(order_by: SessionOrder, summary: SessionSummary) -> PagePosition:
     """Return where a session stands in a list."""
     if order_by is SessionOrder.ID:
         return PagePosition(summary.id)
-    return PagePosition(summary.id, attributes(summary)[order_by.value])
+    return PagePosition(summary.id, attributes(vars(summary))[order_by.value])
 
 
 def sort_key(position: PagePosition) -> tuple[Any, str]:

@@ -19,12 +19,15 @@ from sessionstore.wire.values import UNKNOWN_FIELDS, object_from_text
 M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", bound=Proto)
 
+_REFUSALS = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+"""What is raised over a value that a field of protobuf cannot hold."""
+
 
 class Codec(Generic[M, P]):
     """Converts one model class to one message class and back.
 
     `apart` names the fields of the model that do not travel in the message. `read` makes models of sound messages
-    faster than the plan does; of others it raises KeyError or ValueError.
+    faster than the plan does, and `write` messages of sound models; what they refuse, the plan converts or explains.
     """
 
     def __init__(
@@ -33,22 +36,28 @@ class Codec(Generic[M, P]):
         message_class: type[P],
         apart: Iterable[str] = (),
         read: Callable[[P], M] | None = None,
+        write: Callable[[M], P] | None = None,
     ) -> None:
         self.model_class, self.message_class, self._apart = model_class, message_class, frozenset(apart)
-        self._read = read
+        self._read, self._write = read, write
 
     def to_proto(self, value: M) -> P:
         """Return the message that carries `value`.
 
         Errors: InvalidArgumentError when an object that may be edited in place was given a value it cannot hold.
         """
-        plan = self._plan
         if not isinstance(value, self.model_class):
             wanted = self.model_class.__name__
             raise InvalidArgumentError(field=wanted, problem=f"must be a {wanted}, not a {type(value).__name__}")
+        if self._write is not None:
+            try:
+                return self._write(value)
+            except _REFUSALS:
+                pass  # The plan knows more, or says what is wrong.
+        plan = self._plan
         try:
             return self.message_class(**plan.encode(value))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except _REFUSALS as error:
             validate(self.model_class, value.model_dump(by_alias=True, warnings=False))
             raise InvalidArgumentError(field=self.model_class.__name__, problem=str(error)) from error
 
@@ -77,6 +86,14 @@ class Codec(Generic[M, P]):
             except (KeyError, ValueError):
                 pass  # The plan says what is wrong.
         return validate(self.model_class, self._plan.decode(message) | apart)
+
+    def is_sound(self, message: P) -> bool:
+        """Tell whether `from_proto` surely takes `message`, by a check that makes no model."""
+        try:
+            self._plan.check(message)
+        except (KeyError, ValueError, InvalidArgumentError):
+            return False
+        return True
 
     def to_json(self, value: M) -> bytes:
         """Return the JSON text of a model that `from_proto` or `from_json` made."""

@@ -11,6 +11,7 @@ rules:
 - what a tolerant object's reader did not know is the JSON object `unknown_fields_json`.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_origin
 
@@ -18,9 +19,17 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message as Proto
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from sessionstore import model
 from sessionstore.errors import InvalidArgumentError
+from sessionstore.wire.soundness import (
+    Part,
+    Soundness,
+    check_by_model,
+    check_of_unknown_fields,
+    check_of_unknown_variant,
+)
 from sessionstore.wire.values import (
     DECIMAL,
     OPEN_VALUE,
@@ -51,6 +60,8 @@ class Plan:
         self._choices: list[tuple[str, Convert]] = []
         self._decoders: dict[FieldDescriptor, tuple[str, Convert | None]] = {}
         self._zeros: dict[str, object] = {}
+        self._parts: list[Part] = []
+        self._choice_checks: list[Convert] = []
         self._unknown_fields = descriptor.fields_by_name.get(UNKNOWN_FIELDS)
         self._never_sent = {name for name, info in model_class.model_fields.items() if info.exclude}
         for name, info in model_class.model_fields.items():
@@ -60,10 +71,12 @@ class Plan:
             if name in descriptor.oneofs_by_name:
                 self._add_choice(name, key, descriptor.oneofs_by_name[name])
             else:
-                self._add_field(name, key, _field(descriptor, name), info.annotation is int)
+                self._add_field(name, key, _field(descriptor, name), info)
         unmatched = {field.name for field in descriptor.fields if field not in self._decoders} - {UNKNOWN_FIELDS}
         if unmatched:
             raise TypeError(f"{model_class.__name__} has no field for {sorted(unmatched)} of {descriptor.full_name}")
+        self.check = check_by_model(model_class, self.decode) or self._check_by_fields(model_class)
+        """Refuse a message that is not surely sound, see `soundness.py`. Errors: KeyError, ValueError."""
 
     def encode(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the models
         """Return the arguments from which protobuf makes the message."""
@@ -94,28 +107,33 @@ class Plan:
             result[key] = value if convert is None else convert(value)
         return others | result
 
+    def _check_by_fields(self, model_class: type[BaseModel]) -> Convert:
+        unknown_fields = check_of_unknown_fields(model_class) if self._unknown_fields else None
+        return Soundness(self._parts, self._choice_checks, unknown_fields).check
+
     def _unknown(self, text: str) -> dict[str, Any]:
         unknown = object_from_text(text)
         if secret := self._never_sent & unknown.keys():
             raise InvalidArgumentError(field=UNKNOWN_FIELDS, problem=f"must not hold {', '.join(sorted(secret))}")
         return unknown
 
-    def _add_field(self, name: str, key: str, field: FieldDescriptor, is_integer: bool) -> None:
+    def _add_field(self, name: str, key: str, field: FieldDescriptor, info: FieldInfo) -> None:
         is_open = field.name == name + _OPEN
         if is_open:
             conversion = of_each(OPEN_VALUE) if field.is_repeated else OPEN_VALUE
         else:
-            conversion = DECIMAL if _is_decimal(field, is_integer) else _conversion(field)
+            conversion = DECIMAL if _is_decimal(field, info) else _conversion(field)
         if not (field.has_presence or field.enum_type or is_open) or field.is_repeated:
             self._zeros[key] = _zero(field)
         keeps_none = is_open and not (field.has_presence or field.is_repeated)
         self._encoders.append(_Encoder(name, field.name, conversion.encode, keeps_none))
         self._decoders[field] = (key, conversion.decode)
+        self._parts.append(Part(field, info, conversion))
 
     def _add_choice(self, name: str, key: str, oneof: OneofDescriptor) -> None:
         """Plan a field that is a text or a list: one member of the oneof is a string, the other wraps the list."""
         text, wrapper = sorted(oneof.fields, key=lambda field: field.message_type is not None)
-        encode, decode = _of_message(wrapper.message_type)
+        encode, decode, check = _of_message(wrapper.message_type)
         self._choices.append(
             (
                 name,
@@ -124,6 +142,7 @@ class Plan:
         )
         self._decoders[text] = (key, None)
         self._decoders[wrapper] = (key, decode)
+        self._choice_checks.append(_check_of_oneof(oneof, {text.name: None, wrapper.name: check}))
 
 
 @cache
@@ -151,8 +170,8 @@ def _zero(field: FieldDescriptor) -> object:
     return zero
 
 
-def _is_decimal(field: FieldDescriptor, is_integer: bool) -> bool:
-    return is_integer and field.type == FieldDescriptor.TYPE_STRING
+def _is_decimal(field: FieldDescriptor, info: FieldInfo) -> bool:
+    return info.annotation is int and field.type == FieldDescriptor.TYPE_STRING
 
 
 def _is_map(field: FieldDescriptor) -> bool:
@@ -185,13 +204,17 @@ def _of_wrapper(descriptor: Descriptor) -> Conversion:
     """Plan a message that only tells a list from none."""
     (inner,) = descriptor.fields
     items = _conversion(inner)
-    encode, decode = items.encode or list, items.decode or list
-    return Conversion(lambda values: {inner.name: encode(values)}, lambda wrapped: decode(getattr(wrapped, inner.name)))
+    encode, decode, check = items.encode or list, items.decode or list, items.check
+    return Conversion(
+        lambda values: {inner.name: encode(values)},
+        lambda wrapped: decode(getattr(wrapped, inner.name)),
+        check and (lambda wrapped: check(getattr(wrapped, inner.name))),
+    )
 
 
 def _of_object(descriptor: Descriptor) -> Conversion:
     plan = plan_of(descriptor, getattr(model, descriptor.name))
-    return Conversion(plan.encode, plan.decode)
+    return Conversion(plan.encode, plan.decode, plan.check)
 
 
 def _of_union(descriptor: Descriptor) -> Conversion:
@@ -217,7 +240,22 @@ def _of_union(descriptor: Descriptor) -> Conversion:
         values["type"] = tag
         return values
 
-    return Conversion(encode, decode)
+    checks = {tag: variant.check for tag, variant in variants.items()}
+    if unknown is not None:
+        checks[unknown] = check_of_unknown_variant(variants)
+    return Conversion(encode, decode, _check_of_oneof(oneof, checks))
+
+
+def _check_of_oneof(oneof: OneofDescriptor, checks: Mapping[str, Convert | None]) -> Convert:
+    """Return the check of a message of which one of some fields is set."""
+
+    def check(message: Proto) -> None:
+        tag = message.WhichOneof(oneof.name) or ""
+        check_value = checks[tag]
+        if check_value is not None:
+            check_value(getattr(message, tag))
+
+    return check
 
 
 def _of_enum(descriptor: EnumDescriptor) -> Conversion:
@@ -226,7 +264,7 @@ def _of_enum(descriptor: EnumDescriptor) -> Conversion:
         member: descriptor.values_by_name[prefix + member.name].number for member in getattr(model, descriptor.name)
     }
     members = {number: member for member, number in numbers.items()}
-    return Conversion(numbers.__getitem__, lambda number: members.get(number, number))
+    return Conversion(numbers.__getitem__, lambda number: members.get(number, number), members.__getitem__)
 
 
 def _of_entries(descriptor: Descriptor) -> Conversion:

@@ -6,12 +6,18 @@ from typing import Any, NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
+
+from sessionstore.model.open_value import json_from_frozen
+from sessionstore.wire.json_text import sound_json
 
 Convert = Callable[[Any], Any]
 
 UNKNOWN_FIELDS = "unknown_fields_json"
 """The field with what the writer of a message knew, and its reader may not."""
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""Of the calendar, the years 1 to 9999, in Unix time."""
+_SECOND_NANOS = 1_000_000_000
 _DIGITS = re.compile(r"[0-9]{1,39}")
 
 
@@ -20,14 +26,18 @@ class Conversion(NamedTuple):
 
     encode: Convert | None = None
     decode: Convert | None = None
+    check: Convert | None = None
+    """Refuse a protobuf form of which no value can be made, see `soundness.py`; None: there is none."""
 
 
 def of_each(single: Conversion) -> Conversion:
     """Return how the values of a repeated field are converted, of which `single` converts one."""
-    encode, decode = single
+    encode, decode, check = single
+    # A slice is a list, which is gone through in a third of the time that a field of protobuf takes.
     return Conversion(
         encode and (lambda values: list(map(encode, values))),
-        decode and (lambda values: list(map(decode, values))),
+        decode and (lambda values: list(map(decode, values[:]))),
+        check and (lambda values: list(map(check, values[:]))),
     )
 
 
@@ -37,7 +47,7 @@ def unknown_fields_text(value: BaseModel) -> str | None:
 
 
 def _to_text(value: object) -> str:
-    return value.model_dump_json() if isinstance(value, BaseModel) else to_json(value).decode()
+    return value.model_dump_json() if isinstance(value, BaseModel) else json_from_frozen(value)
 
 
 class _InvalidJsonText:
@@ -71,6 +81,11 @@ def _text_from_timestamp(timestamp: Timestamp) -> str | None:
         return None
 
 
-OPEN_VALUE = Conversion(_to_text, _from_text)
+def _check_moment(timestamp: Timestamp) -> None:
+    if not (_FIRST_SECOND <= timestamp.seconds <= _LAST_SECOND and 0 <= timestamp.nanos < _SECOND_NANOS):
+        raise ValueError
+
+
+OPEN_VALUE = Conversion(_to_text, _from_text, sound_json)
 DECIMAL = Conversion(str, lambda digits: int(digits) if _DIGITS.fullmatch(digits) else digits)
-TIMESTAMP = Conversion(_timestamp_from_text, _text_from_timestamp)
+TIMESTAMP = Conversion(_timestamp_from_text, _text_from_timestamp, _check_moment)

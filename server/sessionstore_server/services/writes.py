@@ -31,10 +31,10 @@ async def commit(
 ) -> R:
     """Commit `change` as `request` asks for it, and return the response that tells the revision.
 
-    `content` is a digest of what is written, when the request itself does not hold it all. The change is refused unless
-    the key still is at `seen_revision`; None: the change holds whatever it meets.
+    `content` is a digest of what is written, when it is known already, or the request does not hold it all. The change
+    is refused unless the key still is at `seen_revision`; None: the change holds whatever it meets.
     """
-    identity_ = await aside(request.ByteSize(), identity, request, content)
+    identity_ = identity(request, content) if content else await aside(request.ByteSize(), identity, request)
     changed = replace(change, request=identity_, guard=lease_guard(key, request))
     expected = expected_revision(request) if seen_revision is None else seen_revision
     try:
@@ -96,6 +96,15 @@ def identity(request: Any, content: str | None = None) -> Request | None:  # noq
     if not request.request_id:
         return None
     check_part("request_id", request.request_id)
+    return Request(request.request_id, content or digest_of(asked_for(request)))
+
+
+def asked_for(request: Message) -> bytes:
+    """Return all that a request asks for."""
     # Requests of different methods may have the same bytes.
-    asked = request.DESCRIPTOR.full_name.encode() + request.SerializeToString(deterministic=True)
-    return Request(request.request_id, content or hashlib.sha256(asked).hexdigest())
+    return request.DESCRIPTOR.full_name.encode() + request.SerializeToString(deterministic=True)
+
+
+def digest_of(asked: bytes) -> str:
+    """Return the digest by which a repeat is known."""
+    return hashlib.sha256(asked).hexdigest()

@@ -1,4 +1,4 @@
-"""Messages are read as the plan of the codec reads them, only faster; what is wrong with one, the plan says."""
+"""Messages are read and written as by the plan of the codec, only faster; what is wrong with one, the plan says."""
 
 import copy
 import json
@@ -6,15 +6,17 @@ import pickle
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from sessionstore import InvalidArgumentError, Message
-from sessionstore.model import FrozenDict, FrozenList, ToolUseBlock
+from sessionstore.model import FrozenDict, FrozenList, TextBlock, ToolUseBlock
 from sessionstore.model.open_value import MAX_DEPTH
 from sessionstore.testing import load_recorded
+from sessionstore.testing.strategies import models
 from sessionstore.v1 import message_pb2 as pb
 from sessionstore.wire import records
 from sessionstore.wire.codec import Codec
-from sessionstore.wire.messages import read_message
+from sessionstore.wire.messages import read_message, write_message
 
 RECORDED = Path(__file__).parents[2] / "samples" / "recorded.jsonl"
 BY_PLAN = Codec(Message, pb.Message)
@@ -62,6 +64,54 @@ def assert_read_as_by_plan(message: pb.Message) -> None:
     assert read == planned
     assert repr(read) == repr(planned)
     assert read.model_dump_json() == planned.model_dump_json()
+
+
+def assert_written_as_by_plan(message: Message) -> None:
+    assert write_message(message) == BY_PLAN.to_proto(message)
+
+
+@given(models(Message))
+def test_any_message_is_written_as_by_plan(message: Message) -> None:
+    assert_written_as_by_plan(message)
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_every_block_is_written_as_by_plan(block: object) -> None:
+    assert_written_as_by_plan(BY_PLAN.from_proto(message_of(block)))
+
+
+def test_recorded_messages_are_written_as_by_plan() -> None:
+    for snapshot in load_recorded(RECORDED):
+        for message in snapshot.session.messages:
+            assert_written_as_by_plan(message)
+
+
+class LoudText(TextBlock):
+    """A text of a program's own class."""
+
+
+def test_a_block_of_a_class_of_its_own_is_left_to_the_plan() -> None:
+    message = Message(role="user", content=(LoudText(text="a", later=1),))
+    with pytest.raises(KeyError):
+        write_message(message)
+    assert records.MESSAGE.to_proto(message) == BY_PLAN.to_proto(message)
+
+
+UNCHECKED = {
+    "role": {"role": 1},
+    "transcript_text": {"transcript_text": "\ud800"},
+    "content[0].tool_use.input": {
+        "content": (ToolUseBlock.model_construct(type="tool_use", id="", name="", input=object()),)
+    },
+}
+
+
+@pytest.mark.parametrize("field", UNCHECKED)
+def test_the_plan_explains_what_cannot_be_written(field: str) -> None:
+    message = Message.user("").model_copy(update=UNCHECKED[field])
+    with pytest.raises(InvalidArgumentError) as raised:
+        records.MESSAGE.to_proto(message)
+    assert raised.value.field == field
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from sessionstore.errors import DataCorruptionError, StorageError
 from sessionstore_server.backends.base import REVISIONS_KEPT, Change, Key, LogRange, Query, Splice, Summary
+from sessionstore_server.backends.cache import Cache
 from sessionstore_server.backends.file import FileBackend, RecordCodec
-from sessionstore_server.backends.file.cache import Cache
 from sessionstore_server.backends.file.names import folder_name, is_hashed, log_file, shared_file, text_of
 
 Opened = Callable[..., AbstractAsyncContextManager[FileBackend]]

@@ -97,10 +97,11 @@ async def test_what_was_acknowledged_outlives_a_kill(root: Path) -> None:
         rest, errors = await writer.communicate()
         assert (writer.returncode, b"Traceback" in errors) == (-signal.SIGKILL, False)
         acknowledged = max([acknowledged, *map(int, rest.split())])
-        await check(root, acknowledged)
+        acknowledged = await check(root, acknowledged)
 
 
-async def check(root: Path, acknowledged: int) -> None:
+async def check(root: Path, acknowledged: int) -> int:
+    """Return the last round that is there: seen now, it stays, even if its writer did not come to tell of it."""
     backend = FileBackend(root)
     await backend.open()
     hot = await backend.read(HOT, ["big"], {"values": LogRange(), "other": LogRange()})
@@ -119,6 +120,7 @@ async def check(root: Path, acknowledged: int) -> None:
     await backend.check_health()
     assert len(names_in(root / ".work")) == 1
     await backend.aclose()
+    return last
 
 
 async def check_new(backend: FileBackend, number: int, *, must_exist: bool) -> None:

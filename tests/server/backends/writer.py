@@ -14,6 +14,7 @@ writer.py forks ROOT            the same with a key, its fork, and the deletion 
 """
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - asyncio loads it late, when it may not be readable any more
 import itertools
 import json
 import os

@@ -15,7 +15,12 @@ from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.services.keys import SESSIONS
 from sessionstore_server.services.records.retention import UNLIMITED
-from sessionstore_server.services.streams.append_targets import RunTarget, TraceTarget, is_plain_delta, is_plain_trace
+from sessionstore_server.services.streams.append_targets import (
+    RunTarget,
+    TraceTarget,
+    is_plain_run_event,
+    is_plain_trace,
+)
 
 KEY = Key("default", SESSIONS, "a")
 DELTAS = ("text_delta", "reasoning_delta", "tool_input_delta", "tool_output_delta")
@@ -54,15 +59,15 @@ def test_every_reader_takes_a_plain_delta(kind: str, data) -> None:
     delta = getattr(RunEventRecord().event, kind)
     drawn = data.draw(fields(RunEventRecord.DESCRIPTOR))
     event = RunEventRecord(event={kind: data.draw(fields(delta.DESCRIPTOR))}, **drawn)
-    if is_plain_delta(event):
+    if is_plain_run_event(event):
         RUN_EVENT.from_proto(event)
 
 
 def test_usual_events_are_plain() -> None:
     assert all(map(is_plain_trace, map(TRACE_EVENT.to_proto, numbered_traces(3))))
-    assert all(map(is_plain_delta, map(RUN_EVENT.to_proto, text_events(3))))
+    assert all(map(is_plain_run_event, map(RUN_EVENT.to_proto, text_events(3))))
     for kind in DELTAS:
-        assert is_plain_delta(RunEventRecord(event={kind: {}}))
+        assert is_plain_run_event(RunEventRecord(event={kind: {}}))
 
 
 @pytest.mark.parametrize(

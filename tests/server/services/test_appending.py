@@ -15,6 +15,7 @@ from sessionstore.wire.methods import APPEND_RUN_EVENTS, APPEND_TRACE_EVENTS, SA
 from sessionstore.wire.records import SESSION, TRACE_EVENT
 from sessionstore_server.backends.base import REQUESTS_KEPT, Change, Commit, Key
 from sessionstore_server.backends.memory import MemoryBackend
+from sessionstore_server.services.aside import LARGE_BYTES
 from sessionstore_server.services.assembly import services_over
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import APPEND_PREFIX, SESSIONS
@@ -68,7 +69,10 @@ class Call:
         self._requests.put_nowait(trace_pb2.AppendTraceEventsRequest(start=opening))
 
     def send(self, position: int, events: Iterable[TraceEvent]) -> None:
-        self._requests.put_nowait(batch(position, events))
+        self.send_request(batch(position, events))
+
+    def send_request(self, request: trace_pb2.AppendTraceEventsRequest) -> None:
+        self._requests.put_nowait(request)
 
     async def told(self) -> int:
         return (await anext(self._answers)).position
@@ -221,6 +225,20 @@ async def test_positions_end_before_numbers_do(backend) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         await call.told()
     assert caught.value.field == "batch.position"
+
+
+async def test_what_stands_before_a_bad_record_of_a_large_batch_is_kept(backend) -> None:
+    good, large = numbered_traces(2)
+    large = large.model_copy(update={"name": "a" * LARGE_BYTES})
+    request = batch(0, [good, large, good])
+    request.batch.trace_events.append(trace_pb2.TraceEvent(name="of no kind"))
+    call = Call(backend)
+    assert await call.told() == 0
+    call.send_request(request)
+    assert await call.told() == 3
+    with pytest.raises(InvalidArgumentError, match=r"^trace_events\[3\]\.kind"):
+        await call.told()
+    assert await stored(backend) == [good, large, good]
 
 
 async def test_a_save_waits_for_the_turn_of_a_stream(backend) -> None:

@@ -60,7 +60,6 @@ Whoever puts a copy back in the place of what was written since removes `.incarn
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -97,6 +96,7 @@ from sessionstore_server.backends.file.lists import Lists
 from sessionstore_server.backends.file.lookup import Lookup
 from sessionstore_server.backends.file.reading import Reader
 from sessionstore_server.backends.file.scratch import Scratch
+from sessionstore_server.backends.file.threads import Threads
 from sessionstore_server.backends.file.tombstones import KEPT_SECONDS
 from sessionstore_server.backends.file.uploads import Upload, Uploads
 from sessionstore_server.backends.file.writing import Writer
@@ -117,6 +117,7 @@ class FileBackend(Backend):
     """
 
     name = "file"
+    finds_damage = True
 
     def __init__(self, root: Path, codec: RecordCodec | None = None) -> None:
         self._root = root
@@ -274,15 +275,15 @@ class FileBackend(Backend):
         """Run a step that changes `key`, and wake who waits for it, even if the caller is cancelled meanwhile."""
         # The callers for one key wait here, in their order, and not in threads that others need.
         async with self._turns.setdefault(key, asyncio.Lock()):
-            changing = _run(self._disk.writers, partial(step, key, *args, **named))
+            changing = self._disk.writers.run(partial(_reported, step, key, *args, **named))
             changing.add_done_callback(lambda _: self._wakes.wake(key))
             return await asyncio.shield(changing)
 
     async def _look(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        return await _run(self._disk.readers, partial(step, *args, **named))
+        return await self._disk.readers.run(partial(_reported, step, *args, **named))
 
     async def _write(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        return await _run(self._disk.writers, partial(step, *args, **named))
+        return await self._disk.writers.run(partial(_reported, step, *args, **named))
 
 
 class _Disk:
@@ -302,13 +303,13 @@ class _Disk:
         writer = Writer(codec, self.blobs, self._feed_writer)
         self.keys = Keys(root, self.lookup, writer, self.scratch, self._feed_writer)
         self.keys.sweep_deleted(KEPT_SECONDS)
-        self.readers = ThreadPoolExecutor(THREADS, "sessionstore-file-reader")
-        self.writers = ThreadPoolExecutor(THREADS, "sessionstore-file-writer")
+        self.readers = Threads("sessionstore-file-reader", THREADS)
+        self.writers = Threads("sessionstore-file-writer", THREADS)
 
     def close(self) -> None:
         """Finish what runs, then leave the folder."""
-        self.writers.shutdown()
-        self.readers.shutdown()
+        self.writers.close()
+        self.readers.close()
         self._feed_writer.close()
         self.lookup.close()
         self.scratch.close()
@@ -321,10 +322,6 @@ def _check_collection(namespace: str, collection: str) -> None:
 
 def _piece_stop(position: int, stop: int | None) -> int:
     return position + BLOB_PIECE_BYTES if stop is None else min(position + BLOB_PIECE_BYTES, stop)
-
-
-def _run(threads: ThreadPoolExecutor, step: Callable[[], T]) -> asyncio.Future[T]:
-    return asyncio.get_running_loop().run_in_executor(threads, partial(_reported, step))
 
 
 def _reported(step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

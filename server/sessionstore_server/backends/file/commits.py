@@ -8,13 +8,14 @@ damage, and nothing is changed.
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from sessionstore.errors import DataCorruptionError, RevisionNotKeptError, StorageError
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.folder import Folder, in_doubt
+from sessionstore_server.backends.file.folder import Folder, in_doubt, stamp_of
 from sessionstore_server.backends.file.lines import SEAL_BYTES, entry_of, line_of
 from sessionstore_server.backends.file.names import COMMITS
 from sessionstore_server.backends.file.state import Entry, Kept, Position, State
@@ -34,7 +35,8 @@ def read(folder: Folder, key: Key, known: State | None) -> State:
 
     Errors: DataCorruptionError, also when the folder is that of another key; UnsupportedVersionError.
     """
-    stamp = folder.stamp(COMMITS)
+    now = time.time_ns()
+    stamp = stamp_of(_status(folder), now)
     if known and stamp and known.stamp == stamp:
         return known
     state = _read(folder, key, known)
@@ -43,7 +45,7 @@ def read(folder: Folder, key: Key, known: State | None) -> State:
 
 
 def _read(folder: Folder, key: Key, known: State | None) -> State:
-    with _file(folder) as descriptor:
+    with _opened(folder) as descriptor:
         status = os.fstat(descriptor)
         if known and known.position.inode == status.st_ino:
             before = known.position.end - SEAL_BYTES
@@ -121,11 +123,24 @@ def settle(folder: Folder) -> None:
     folder.sync()
 
 
-@contextmanager
-def _file(folder: Folder) -> Iterator[int]:
+def _file(folder: Folder) -> AbstractContextManager[int]:
+    _status(folder)
+    return _opened(folder)
+
+
+def _status(folder: Folder) -> os.stat_result:
     try:
-        if not stat.S_ISREG(folder.stat(COMMITS).st_mode):
-            raise DataCorruptionError(_location(folder), "it is not a regular file; links are not followed")
+        status = folder.stat(COMMITS)
+    except FileNotFoundError:
+        raise files.missing(folder, COMMITS) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise DataCorruptionError(_location(folder), "it is not a regular file; links are not followed")
+    return status
+
+
+@contextmanager
+def _opened(folder: Folder) -> Iterator[int]:
+    try:
         with folder.file(COMMITS, os.O_RDONLY) as descriptor:
             yield descriptor
     except FileNotFoundError:

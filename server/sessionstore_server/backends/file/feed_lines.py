@@ -14,6 +14,8 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import NamedTuple, TypedDict
 
+from pydantic_core import to_json
+
 from sessionstore.errors import DataCorruptionError
 from sessionstore_server.backends.base import FeedEntry, Key
 from sessionstore_server.backends.file import files
@@ -22,7 +24,6 @@ from sessionstore_server.backends.file.folder import Folder
 FEED = ".feed"
 
 _SUFFIX = ".jsonl"
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 SETTLED = "settled"
 _SETTLED_BYTES = 20
@@ -59,7 +60,7 @@ def line_of(at: int, key: Key, entry: FeedEntry) -> bytes:
         "commit_time": entry.commit_time.isoformat(),
         "deleted": entry.deleted,
     }
-    return _json(members).encode() + b"\n"
+    return to_json(members) + b"\n"
 
 
 def starts(row: Folder) -> list[int]:

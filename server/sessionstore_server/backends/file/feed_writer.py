@@ -74,6 +74,7 @@ class _Row:
         os.ftruncate(self._file, whole)
         self._lines = data.count(b"\n")
         self.end = self._start + whole
+        self._noted = -1
         # Whoever left the row has ended, and with it whatever was under way.
         self.settle(self.end)
 
@@ -89,9 +90,12 @@ class _Row:
 
     def settle(self, place: int) -> None:
         """Note that every commit told before a place has ended; the next note makes up for one that fails."""
+        if place == self._noted:
+            return
         try:
             with storage_errors(self._folder.path, feed_lines.SETTLED):
                 files.write_at(self._settled, feed_lines.settled_text(place), 0)
+            self._noted = place
         except StorageError as error:
             _logger.warning("watchers wait for the next commit: %s", error)
 

@@ -83,10 +83,9 @@ def read_at(descriptor: int, start: int, stop: int) -> bytes:
 
 def write_at(descriptor: int, data: bytes, position: int) -> None:
     """Write all of `data` from `position` on."""
-    rest = memoryview(data)
-    while rest:
-        written = os.pwrite(descriptor, rest, position)
-        rest, position = rest[written:], position + written
+    while data:
+        written = os.pwrite(descriptor, data, position)
+        data, position = data[written:], position + written
 
 
 def missing(folder: Folder, name: str) -> DataCorruptionError:

@@ -112,12 +112,9 @@ class Folder:
         """Return the stamp of a file, or None while another change might leave the same, or when there is no file."""
         now = time.time_ns()
         try:
-            status = self.stat(name)
+            return stamp_of(self.stat(name), now)
         except FileNotFoundError:
             return None
-        if now - status.st_ctime_ns < _STAMP_GRAIN_NS:
-            return None
-        return Stamp(status.st_ino, status.st_size, status.st_ctime_ns)
 
     def has(self, name: str) -> bool:
         """Tell whether anything has this name."""
@@ -249,6 +246,13 @@ class storage_errors:  # noqa: N801 - reads as what it does
     ) -> None:
         if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY):
             raise StorageError(str(self._path / self._name), _problem(error)) from error
+
+
+def stamp_of(status: os.stat_result, now: int) -> Stamp | None:
+    """Return the stamp of a file that was described after `now`, or None while another change might leave the same."""
+    if now - status.st_ctime_ns < _STAMP_GRAIN_NS:
+        return None
+    return Stamp(status.st_ino, status.st_size, status.st_ctime_ns)
 
 
 @contextmanager

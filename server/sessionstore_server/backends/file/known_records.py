@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sessionstore_server.backends.base import Key
+from sessionstore_server.backends.cache import Cache
 from sessionstore_server.backends.file import logs
-from sessionstore_server.backends.file.cache import Cache
 from sessionstore_server.backends.file.folder import Folder, Stamp
 from sessionstore_server.backends.file.logs import Part
 from sessionstore_server.backends.file.state import Mark

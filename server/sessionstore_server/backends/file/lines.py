@@ -7,9 +7,10 @@ The values of documents are kept as the text they were given, so that no number 
 
 import json
 import zlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
+
+from pydantic_core import to_json
 
 from sessionstore.errors import UnsupportedVersionError
 from sessionstore_server.backends.base import Commit, Key
@@ -47,8 +48,25 @@ class _AnswerMembers(TypedDict):
     existed: NotRequired[bool]
 
 
+class _EntryMembers(TypedDict):
+    revision: int
+    commit_time: str
+    version: NotRequired[int]
+    key: NotRequired[list[str]]
+    deleted: NotRequired[bool]
+    removed_documents: NotRequired[list[str]]
+    logs: NotRequired[dict[str, _LogMembers]]
+    removed_logs: NotRequired[list[str]]
+    answers: NotRequired[dict[str, _AnswerMembers]]
+    attributes: NotRequired[dict[str, str | int]]
+    blobs: NotRequired[list[str]]
+    documents: NotRequired[dict[str, str]]
+    """The values as text."""
+    summary: NotRequired[str]
+    """As text."""
+
+
 _scan = json.JSONDecoder().raw_decode
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def line_of(entry: Entry) -> bytes:
@@ -68,7 +86,7 @@ def line_of(entry: Entry) -> bytes:
     members |= {name: value for name, value in changes.items() if value}
     if entry.blobs is not None:
         members["blobs"] = sorted(entry.blobs)
-    return sealed((_json(members)[:-1] + _texts(entry)).encode())
+    return sealed(to_json(members)[:-1] + _texts(entry).encode())
 
 
 def entry_of(line: bytes, location: str) -> Entry:
@@ -77,8 +95,8 @@ def entry_of(line: bytes, location: str) -> Entry:
     if sealed(body) != line:
         raise ValueError("the checksum does not match")
     try:
-        members = _split(body.decode() + "}")
-        version = int(members.get("version", VERSION))
+        members = _members(body.decode() + "}")
+        version = members.get("version", VERSION)
         if version > VERSION:
             raise UnsupportedVersionError(location, version, VERSION)
         return _entry(members)
@@ -91,22 +109,20 @@ def sealed(body: bytes) -> bytes:
     return body + b',"crc32":"%08x"}\n' % zlib.crc32(body)
 
 
-def _entry(members: Mapping[str, str]) -> Entry:
-    logs: dict[str, _LogMembers] = json.loads(members.get("logs", "{}"))
-    answers: dict[str, _AnswerMembers] = json.loads(members.get("answers", "{}"))
+def _entry(members: _EntryMembers) -> Entry:
     return Entry(
-        int(members["revision"]),
-        _time(json.loads(members["commit_time"])),
-        documents=_split(members.get("documents", "{}")),
-        removed_documents=tuple(json.loads(members.get("removed_documents", "[]"))),
-        logs={name: _log(log) for name, log in logs.items()},
-        removed_logs=tuple(json.loads(members.get("removed_logs", "[]"))),
+        members["revision"],
+        _time(members["commit_time"]),
+        documents=members.get("documents", {}),
+        removed_documents=tuple(members.get("removed_documents", ())),
+        logs={name: _log(log) for name, log in members.get("logs", {}).items()},
+        removed_logs=tuple(members.get("removed_logs", ())),
         summary=members.get("summary"),
-        attributes=json.loads(members.get("attributes", "{}")),
-        blobs=frozenset(json.loads(members["blobs"])) if "blobs" in members else None,
-        key=Key(*json.loads(members["key"])) if "key" in members else None,
-        deleted=members.get("deleted") == "true",
-        answers={id_: _answer(answer) for id_, answer in answers.items()},
+        attributes=members.get("attributes", {}),
+        blobs=frozenset(members["blobs"]) if "blobs" in members else None,
+        key=Key(*members["key"]) if "key" in members else None,
+        deleted=members.get("deleted", False),
+        answers={id_: _answer(answer) for id_, answer in members.get("answers", {}).items()},
     )
 
 
@@ -159,7 +175,7 @@ def _answer_members(answer: Answer) -> _AnswerMembers:
 
 
 def _rfc3339(time: datetime) -> str:
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _time(text: str) -> datetime:
@@ -168,18 +184,32 @@ def _time(text: str) -> datetime:
 
 def _texts(entry: Entry) -> str:
     """Write the members of which the values are JSON already, each behind a comma."""
-    documents = ",".join(f"{_json(name)}:{text}" for name, text in entry.documents.items())
+    documents = ",".join(f"{to_json(name).decode()}:{text}" for name, text in entry.documents.items())
     text = f',"documents":{{{documents}}}' if documents else ""
     return text if entry.summary is None else f'{text},"summary":{entry.summary}'
 
 
-def _split(text: str) -> dict[str, str]:
-    """Return the text of each value of an object without white space."""
-    members = {}
-    end = 1 if text == "{}" else 0
+def _members(text: str) -> _EntryMembers:
+    """Parse the object of a line, which has no white space."""
+    members: dict[str, object] = {}
+    end = 0
     while text[end] != "}":
         name, colon = _scan(text, end + 1)
         start = colon + 1
-        _, end = _scan(text, start)
-        members[name] = text[start:end]
-    return members
+        if name == "documents":
+            members[name], end = _split(text, start)
+        else:
+            value, end = _scan(text, start)
+            members[name] = text[start:end] if name == "summary" else value
+    return cast("_EntryMembers", members)
+
+
+def _split(text: str, start: int) -> tuple[dict[str, str], int]:
+    """Return the text of each value of the object that begins at `start`, and where the object ends."""
+    members = {}
+    end = start
+    while text[end] != "}":
+        name, colon = _scan(text, end + 1)
+        _, end = _scan(text, colon + 1)
+        members[name] = text[colon + 1 : end]
+    return members, end + 1

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from sessionstore.errors import SessionStoreError
 from sessionstore_server.backends import queries
 from sessionstore_server.backends.base import Key, Listed, ListPosition, Query, Summary
+from sessionstore_server.backends.cache import Cache
 from sessionstore_server.backends.file import commits
-from sessionstore_server.backends.file.cache import Cache
 from sessionstore_server.backends.file.folder import Folder, Stamp
 from sessionstore_server.backends.file.lookup import Lookup
 from sessionstore_server.backends.file.names import COMMITS, folder_name, is_hashed, text_of

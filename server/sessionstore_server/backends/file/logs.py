@@ -122,4 +122,4 @@ def _unmarked(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 
 
 def _joined(lines: Sequence[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in lines)
+    return b"\n".join([*lines, b""])

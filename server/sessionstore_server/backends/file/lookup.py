@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from sessionstore.errors import DataCorruptionError
 from sessionstore_server.backends.base import Key
+from sessionstore_server.backends.cache import Cache
 from sessionstore_server.backends.file import commits
-from sessionstore_server.backends.file.cache import Cache
 from sessionstore_server.backends.file.codec import RecordCodec
 from sessionstore_server.backends.file.folder import Folder
 from sessionstore_server.backends.file.kept_folders import KeptFolders
@@ -89,14 +89,17 @@ class Lookup:
         if folder is None:
             yield None
             return
-        with ExitStack() as stack:
-            stack.enter_context(folder)
+        try:
             yield folder
-            if kept or keep or lock:
-                stack.pop_all()
-                if lock or shared:
-                    folder.unlock()
-                self._folders.give(key, folder)
+            if lock or shared:
+                folder.unlock()
+        except BaseException:
+            folder.close()
+            raise
+        if kept or keep or lock:
+            self._folders.give(key, folder)
+        else:
+            folder.close()
 
     @contextmanager
     def collection(self, namespace: str, collection: str) -> Iterator[Folder]:
@@ -120,14 +123,16 @@ class Lookup:
         folder = self._folders.take(key)
         if folder is None:
             return None
-        with ExitStack() as stack:
-            stack.enter_context(folder)
+        try:
             if lock or shared:
                 folder.lock(shared=shared)
-            if not folder.is_in_place():
-                return None
-            stack.pop_all()
-        return folder
+            if folder.is_in_place():
+                return folder
+        except BaseException:
+            folder.close()
+            raise
+        folder.close()
+        return None
 
     def _opened(self, key: Key, *, lock: bool, shared: bool) -> Folder | None:
         name = folder_name(key.id)

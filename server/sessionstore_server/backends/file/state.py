@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain
 from typing import NamedTuple
 
 from sessionstore_server.backends import ledger
@@ -159,7 +158,7 @@ class State:
     @property
     def files(self) -> set[str]:
         """The files of logs that any kept revision has."""
-        return set(chain.from_iterable({kept.files for kept in self.kept}))
+        return set().union(*{kept.files for kept in self.kept})
 
     def copy(self) -> "State":
         """Return a state that can be changed without changing this one."""
@@ -255,4 +254,4 @@ class State:
 
 def files_of(logs: Mapping[str, Log]) -> frozenset[str]:
     """Return the files that hold these logs."""
-    return frozenset(segment.file for log in logs.values() for segment in log.segments)
+    return frozenset([segment.file for log in logs.values() for segment in log.segments])

@@ -39,6 +39,7 @@ from sessionstore_server.backends.base import (
 from sessionstore_server.backends.sqlite import blobs, commits, database, feed, lists, times, transfers, views
 from sessionstore_server.backends.sqlite.readers import Readers
 from sessionstore_server.backends.sqlite.writer import Writer
+from sessionstore_server.backends.sqlite.writing import WritingConnection
 from sessionstore_server.backends.wakes import Wakes
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class SqliteBackend(Backend):
     async def open(self) -> None:
         try:
             self.incarnation = await asyncio.to_thread(database.prepare, self._path)
-            connection = await asyncio.to_thread(database.connect, self._path)
+            connection = await asyncio.to_thread(database.connect_to_write, self._path)
         except (Error, OSError) as error:
             raise database.described(self._path, error) from error
         self._opened = _Opened(Writer(self._path, connection, self._wakes), Readers(self._path))
@@ -209,7 +210,7 @@ class SqliteBackend(Backend):
     async def _read(self, step: Callable[[Connection], T]) -> T:
         return await self._check_open().readers.read(step)
 
-    async def _write(self, step: Callable[[Connection], T], key: Key | None = None) -> T:
+    async def _write(self, step: Callable[[WritingConnection], T], key: Key | None = None) -> T:
         return await self._check_open().writer.write(step, key)
 
 

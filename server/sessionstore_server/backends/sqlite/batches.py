@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
 from sessionstore.errors import DataCorruptionError
+from sessionstore_server.backends.sqlite.writing import WritingConnection
 
 _MOST_BYTES = 64 << 10
 """Of a batch, unless it is a single record: reading one record reads its whole batch."""
 
-_INSERT = "INSERT INTO batches (log_id, start, stop, since, layout, content) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO batches (log_id, start, stop, since, layout, content)"
 
 # From the batch on in which the first record is.
 _READ = (
@@ -18,13 +19,12 @@ _READ = (
 )
 
 
-def append(connection: Connection, log_id: int, start: int, since: int, records: Sequence[bytes]) -> None:
+def append(connection: WritingConnection, log_id: int, start: int, since: int, records: Sequence[bytes]) -> None:
     """Store records behind the first `start` ones of a log."""
-    rows = []
     for batch in _batches(records):
-        rows.append((log_id, start, start + len(batch), since, _layout(batch), b"".join(batch)))
-        start += len(batch)
-    connection.executemany(_INSERT, rows)
+        stop = start + len(batch)
+        connection.add(_INSERT, (log_id, start, stop, since, _layout(batch), b"".join(batch)))
+        start = stop
 
 
 def read(connection: Connection, log_id: int, first: int, behind: int) -> list[bytes]:

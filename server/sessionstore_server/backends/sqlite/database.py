@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from sessionstore.errors import DataCorruptionError, StorageError, UnsupportedVersionError
+from sessionstore_server.backends.sqlite.writing import WritingConnection
 
 T = TypeVar("T")
+C = TypeVar("C", bound=sqlite3.Connection)
 
 SCHEMA_VERSION = 1
 """Of `schema.sql`; a file of a newer one is refused."""
@@ -60,19 +62,14 @@ def prepare(path: Path) -> int:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection for any thread, though for one at a time."""
-    connection = sqlite3.connect(
-        path,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=_CACHED_STATEMENTS,
-    )
-    try:
-        for setting in _SETTINGS:
-            connection.execute(f"PRAGMA {setting}")
-    except sqlite3.Error:
-        connection.close()
-        raise
+    return _connected(path, sqlite3.Connection)
+
+
+def connect_to_write(path: Path) -> WritingConnection:
+    """Open the connection of the writer, for any thread, though for one at a time."""
+    connection = _connected(path, WritingConnection)
+    # `patiently` waits for other processes; it looks more often than SQLite would.
+    connection.execute("PRAGMA busy_timeout = 0")
     return connection
 
 
@@ -129,6 +126,23 @@ def described(path: Path, error: Exception) -> Exception:
     if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DataCorruptionError(str(path), str(error))
     return StorageError(str(path), str(error))
+
+
+def _connected(path: Path, kind: type[C]) -> C:
+    connection = kind(
+        path,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_CACHED_STATEMENTS,
+    )
+    try:
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _make_file(path: Path) -> None:

@@ -6,11 +6,18 @@ from sqlite3 import Connection
 from sessionstore_server.backends import checks
 from sessionstore_server.backends.sqlite.keys import Row
 from sessionstore_server.backends.sqlite.names import matching
+from sessionstore_server.backends.sqlite.writing import WritingConnection
 
 _ONE = (
     "SELECT content FROM documents WHERE key_id = :key_id AND name = :name AND since <= :revision"
     " ORDER BY since DESC LIMIT 1"
 )
+
+CONTENT = (
+    "(SELECT content FROM documents WHERE documents.key_id = keys.key_id AND documents.name = ?"
+    " AND since <= keys.revision ORDER BY since DESC LIMIT 1)"
+)
+"""A column beside those of `keys`: the present content of a document, by its name."""
 
 _BELOW = (
     "SELECT name, content FROM documents AS one WHERE key_id = :key_id AND name >= :first AND name < :behind"
@@ -18,6 +25,9 @@ _BELOW = (
     " WHERE other.key_id = :key_id AND other.name = one.name AND other.since <= :revision)"
     " AND content IS NOT NULL"
 )
+
+# A fork has versions of its revision already.
+_INSERT = "INSERT OR REPLACE INTO documents (key_id, name, since, content)"
 
 _COPY = (
     "INSERT INTO documents (key_id, name, since, content)"
@@ -52,17 +62,15 @@ def read(connection: Connection, key_id: int, names: Collection[str], revision: 
     return documents
 
 
-def apply(connection: Connection, row: Row, change: Mapping[str, bytes | None]) -> None:
+def apply(connection: WritingConnection, row: Row, change: Mapping[str, bytes | None]) -> None:
     """Write the versions that begin with the revision of `row`."""
     removed = [name for name, content in change.items() if content is None]
     present = read(connection, row.key_id, removed, row.revision) if removed else ()
-    versions: dict[str, bytes | None] = {name: content for name, content in change.items() if content is not None}
-    versions |= dict.fromkeys(checks.removed(present, change))
-    connection.executemany(
-        # A fork has versions of its revision already.
-        "INSERT OR REPLACE INTO documents (key_id, name, since, content) VALUES (?, ?, ?, ?)",
-        [(row.key_id, name, row.revision, content) for name, content in versions.items()],
-    )
+    for name in checks.removed(present, change):
+        connection.add(_INSERT, (row.key_id, name, row.revision, None))
+    for name, content in change.items():
+        if content is not None:
+            connection.add(_INSERT, (row.key_id, name, row.revision, content))
 
 
 def copy(connection: Connection, origin: Row, revision: int, row: Row) -> None:

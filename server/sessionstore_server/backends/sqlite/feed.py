@@ -11,20 +11,24 @@ from sessionstore_server.backends.base import FEED_KEPT, Feed, FeedEntry, Key
 from sessionstore_server.backends.sqlite import times
 from sessionstore_server.backends.sqlite.database import incarnation
 from sessionstore_server.backends.sqlite.keys import Row
+from sessionstore_server.backends.sqlite.writing import WritingConnection
 
-_PRUNE_EVERY = 1_000
+_INSERT = "INSERT INTO feed (namespace, collection, id, revision, commit_time, deleted)"
+
+_PRUNE = "DELETE FROM feed WHERE sequence <= (SELECT max(sequence) FROM feed) - ?"
+
+_PRUNE_EVERY = 256
+"""Of so many commits about one prunes, be they of one key or of as many."""
+
 _POSITION = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
 
 
-def tell(connection: Connection, key: Key, row: Row) -> None:
+def tell(connection: WritingConnection, key: Key, row: Row) -> None:
     """Enter the commit that `row` just got; drop the oldest ones from time to time."""
-    cursor = connection.execute(
-        "INSERT INTO feed (namespace, collection, id, revision, commit_time, deleted) VALUES (?, ?, ?, ?, ?, ?)",
-        [key.namespace, key.collection, key.id, row.revision, row.commit_time, not row.is_present],
-    )
-    number = cursor.lastrowid or 0
-    if number % _PRUNE_EVERY == 0:
-        connection.execute("DELETE FROM feed WHERE sequence <= ?", [number - FEED_KEPT])
+    place = (key.namespace, key.collection, key.id)
+    connection.add(_INSERT, (*place, row.revision, row.commit_time, not row.is_present))
+    if (row.key_id + row.revision) % _PRUNE_EVERY == 0:
+        connection.execute(_PRUNE, [FEED_KEPT])
 
 
 def read(connection: Connection, namespace: str, collection: str, position: str | None, limit: int) -> Feed:

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Sequence
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sessionstore.errors import RevisionNotKeptError
 from sessionstore_server.backends.base import (
@@ -98,10 +98,15 @@ class Row(NamedTuple):
 _FIRST_ATTRIBUTE = Row._fields.index("attributes")
 _COLUMNS = (*Row._fields[1:_FIRST_ATTRIBUTE], *_ATTRIBUTES)
 
-_FIND = (
-    f"SELECT key_id, {', '.join(_COLUMNS)} FROM keys"  # noqa: S608 - columns
-    " WHERE namespace = ? AND collection = ? AND id = ?"
-)
+SELECTED = ", ".join(f"keys.{column}" for column in ("key_id", *_COLUMNS))
+"""The columns of which `row` makes a row."""
+
+STATE = "keys.key_id, keys.revision, keys.history, keys.requests, keys.deleted_at"
+"""The first of them, which are all that a row needs unless it is to be written."""
+
+IS_KEY = "namespace = ? AND collection = ? AND id = ?"
+
+_FIND = f"SELECT {SELECTED} FROM keys WHERE {IS_KEY}"  # noqa: S608 - columns
 
 _INSERT = (
     f"INSERT INTO keys (namespace, collection, id, {', '.join(_COLUMNS)})"  # noqa: S608 - columns
@@ -112,7 +117,12 @@ _INSERT = (
 def find(connection: Connection, key: Key) -> Row:
     """Return what is known of a key."""
     found = connection.execute(_FIND, (key.namespace, key.collection, key.id)).fetchone()
-    return Row._make((*found[:_FIRST_ATTRIBUTE], found[_FIRST_ATTRIBUTE:])) if found else Row()
+    return row(found) if found else Row()
+
+
+def row(found: tuple[Any, ...]) -> Row:
+    """Return the row of a key from the columns that were selected; more may follow them."""
+    return Row._make((*found[:_FIRST_ATTRIBUTE], found[_FIRST_ATTRIBUTE : 1 + len(_COLUMNS)]))
 
 
 def write(connection: Connection, key: Key, before: Row, after: Row) -> Row:

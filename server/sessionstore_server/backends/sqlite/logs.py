@@ -13,6 +13,7 @@ from sessionstore_server.backends.base import Key, LogRange, LogView, Splice
 from sessionstore_server.backends.sqlite import batches, names
 from sessionstore_server.backends.sqlite.keys import Row
 from sessionstore_server.backends.sqlite.names import Span
+from sessionstore_server.backends.sqlite.writing import WritingConnection
 
 _MAX_RECORDS = 1 << 62
 """More than a log ever has."""
@@ -101,7 +102,7 @@ def plan(connection: Connection, key: Key, seen: int, row: Row, splices: Mapping
     return plans
 
 
-def apply(connection: Connection, row: Row, splices: Mapping[str, Splice | None], plans: Sequence[Plan]) -> None:
+def apply(connection: WritingConnection, row: Row, splices: Mapping[str, Splice | None], plans: Sequence[Plan]) -> None:
     """Change logs at the revision of `row`; `plans` are those of the splices."""
     for name in checks.removed(_removable(connection, row, splices), splices):
         _close(connection, row, name, 0)

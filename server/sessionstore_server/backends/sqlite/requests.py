@@ -2,40 +2,43 @@
 
 from sqlite3 import Connection
 
-from sessionstore_server.backends.base import REQUESTS_KEPT, Commit, Request
+from sessionstore_server.backends.base import REQUESTS_KEPT, Commit, Key, Request
 from sessionstore_server.backends.ledger import Answer
-from sessionstore_server.backends.sqlite import times
+from sessionstore_server.backends.sqlite import keys, times
 from sessionstore_server.backends.sqlite.keys import Row
+from sessionstore_server.backends.sqlite.writing import WritingConnection
+
+_INSERT = "INSERT OR REPLACE INTO requests (key_id, request_id, number, digest, revision, commit_time, existed)"
+
+_FIND = (
+    f"SELECT {keys.SELECTED}, digest, requests.revision, commit_time, existed"  # noqa: S608 - columns
+    " FROM keys LEFT JOIN requests ON requests.key_id = keys.key_id AND request_id = ?"
+    f" AND number > keys.requests - {REQUESTS_KEPT} WHERE {keys.IS_KEY}"
+)
 
 _PRUNE_EVERY = 32
 """After so many requests those that are forgotten go; until then nobody sees them."""
 
 
-def past(connection: Connection, row: Row, request: Request | None) -> dict[str, Answer]:
-    """Return the part of the ledger that knows of `request`."""
-    if request is None or not row.requests:
-        return {}
-    found = connection.execute(
-        "SELECT digest, revision, commit_time, existed FROM requests"
-        " WHERE key_id = ? AND request_id = ? AND number > ?",
-        [row.key_id, request.id, row.requests - REQUESTS_KEPT],
-    ).fetchone()
+def find(connection: Connection, key: Key, request: Request | None) -> tuple[Row, dict[str, Answer]]:
+    """Return what is known of a key, with the part of its ledger that knows of `request`."""
+    request_id = request.id if request else None
+    found = connection.execute(_FIND, (request_id, key.namespace, key.collection, key.id)).fetchone()
     if found is None:
-        return {}
-    digest, revision, time, existed = found
-    commit = Commit(revision, times.moment(time))
-    return {request.id: Answer(digest.hex(), commit, None if existed is None else bool(existed))}
+        return Row(), {}
+    *_, digest, revision, time, existed = found
+    if request is None or digest is None:
+        return keys.row(found), {}
+    answer = Answer(digest.hex(), Commit(revision, times.moment(time)), None if existed is None else bool(existed))
+    return keys.row(found), {request.id: answer}
 
 
-def remember(connection: Connection, row: Row, request: Request | None, existed: bool | None = None) -> None:
+def remember(connection: WritingConnection, row: Row, request: Request | None, existed: bool | None = None) -> None:
     """Enter the answer to a request, which `row` counts already."""
     if request is None:
         return
-    connection.execute(
-        "INSERT OR REPLACE INTO requests (key_id, request_id, number, digest, revision, commit_time, existed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [row.key_id, request.id, row.requests, bytes.fromhex(request.digest), row.revision, row.commit_time, existed],
-    )
+    digest = bytes.fromhex(request.digest)
+    connection.add(_INSERT, (row.key_id, request.id, row.requests, digest, row.revision, row.commit_time, existed))
     if row.requests % _PRUNE_EVERY == 0:
         forgotten = [row.key_id, row.requests - REQUESTS_KEPT]
         connection.execute("DELETE FROM requests WHERE key_id = ? AND number <= ?", forgotten)

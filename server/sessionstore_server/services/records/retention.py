@@ -57,4 +57,4 @@ UNLIMITED = Retention()
 
 def event_json_bytes(event: pb.RunEventRecord) -> int:
     """Return the size of an event as compact JSON."""
-    return len(RUN_EVENT.from_proto(event).model_dump_json().encode())
+    return len(RUN_EVENT.to_json(RUN_EVENT.from_proto(event)))

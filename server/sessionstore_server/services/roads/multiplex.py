@@ -1,6 +1,7 @@
 """Many unary calls over one stream: each is a task of its own, and what is ready goes back in one frame."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
@@ -9,9 +10,8 @@ from sessionstore.errors import InvalidArgumentError
 from sessionstore.transport import Kind, Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.wire.methods import MULTIPLEX
-from sessionstore.wire.transfer import check_size
 from sessionstore_server.services.failures import ServerDrainingError, status_of
-from sessionstore_server.services.handlers import Caller, Handler, HandlerTable, parsed_request
+from sessionstore_server.services.handlers import Caller, Handler, HandlerTable, parsed_request, serialized_response
 
 MAX_CALLS = 256
 """How many calls of one stream are under way or answered but not sent; the client's next ones wait in the network."""
@@ -20,6 +20,8 @@ UNSENT_BYTES = 8 << 20
 FRAME_BYTES = 1 << 20
 """Answers are gathered into frames of about this size; a larger answer is a frame of its own."""
 
+_Answer = tuple[int, bytes | None, bytes | None]
+"""The id of a call, with its serialized response or its serialized status."""
 _Callee = tuple[Method[Any, Any], Handler]
 
 
@@ -39,7 +41,7 @@ class _Exchange:
     def __init__(self, callees: dict[str, _Callee], caller: Caller) -> None:
         self._callees, self._caller = callees, caller
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._ready: list[pb.MultiplexAnswer] = []
+        self._ready: deque[_Answer] = deque()
         self._unsent_bytes = 0
         self._changed, self._moved = asyncio.Event(), asyncio.Event()
 
@@ -57,9 +59,9 @@ class _Exchange:
                 await self._changed.wait()
                 self._changed.clear()
                 while self._ready:
-                    frame = self._frame()
-                    yield pb.MultiplexResponse(answers=frame)
-                    self._unsent_bytes -= sum(len(answer.response) for answer in frame)
+                    frame, size = self._frame()
+                    yield frame
+                    self._unsent_bytes -= size
                     self._moved.set()
             if reading.cancelled():
                 raise ServerDrainingError
@@ -74,15 +76,14 @@ class _Exchange:
         has_failed = not reading.cancelled() and reading.exception() is not None
         return has_failed or not (self._under_way or self._ready)
 
-    def _frame(self) -> list[pb.MultiplexAnswer]:
-        size, count = 0, 0
-        for answer in self._ready:
-            size += len(answer.response)
-            count += 1
-            if size > FRAME_BYTES:
-                break
-        frame, self._ready = self._ready[:count], self._ready[count:]
-        return frame
+    def _frame(self) -> tuple[pb.MultiplexResponse, int]:
+        """Take the answers of one frame from those that are ready; return it and the size of its responses."""
+        frame, size = pb.MultiplexResponse(), 0
+        while self._ready and size <= FRAME_BYTES:
+            id_, response, status = self._ready.popleft()
+            frame.answers.add(id=id_, response=response, status=status)
+            size += len(response or b"")
+        return frame, size
 
     async def _read(self, requests: AsyncIterable[pb.MultiplexRequest]) -> None:
         async for request in requests:
@@ -102,30 +103,35 @@ class _Exchange:
     def _begin(self, call: pb.MultiplexCall) -> None:
         if call.id in self._under_way:
             raise InvalidArgumentError(field="calls.id", problem=f"{call.id} is that of a call under way")
-        task = asyncio.create_task(self._answer(call))
-        self._under_way[call.id] = task
-        task.add_done_callback(lambda _: self._end(call.id))
-
-    def _end(self, id_: int) -> None:
-        del self._under_way[id_]
-        self._moved.set()
-        self._changed.set()
+        self._under_way[call.id] = asyncio.create_task(self._answer(call))
 
     async def _answer(self, call: pb.MultiplexCall) -> None:
         """Make a call and keep its answer; a call that is cancelled, or whose time is up, has none."""
+        limit = self._limit(call)
+        try:
+            self._ready.append(await self._outcome(call))
+        finally:
+            if limit is not None:
+                limit.cancel()
+            del self._under_way[call.id]
+            self._moved.set()
+            self._changed.set()
+
+    def _limit(self, call: pb.MultiplexCall) -> asyncio.TimerHandle | None:
+        if not call.timeout_ms:
+            return None
+        return asyncio.get_running_loop().call_later(call.timeout_ms / 1000, self._under_way[call.id].cancel)
+
+    async def _outcome(self, call: pb.MultiplexCall) -> _Answer:
         method: Method[Any, Any] = MULTIPLEX
-        limit = asyncio.timeout(call.timeout_ms / 1000 if call.timeout_ms else None)
         try:
             method, handler = self._callee(call.method)
-            async with limit:
-                response = await handler(parsed_request(method, call.request), self._caller)
-            check_size(f"the response of {method.name}", response, call.max_response_bytes or MAX_MESSAGE_BYTES)
-            serialized = response if isinstance(response, bytes) else response.SerializeToString()
-            self._ready.append(pb.MultiplexAnswer(id=call.id, response=serialized))
-            self._unsent_bytes += len(serialized)
+            response = await handler(parsed_request(method, call.request), self._caller)
+            serialized = serialized_response(method, response, call.max_response_bytes or MAX_MESSAGE_BYTES)
         except Exception as error:  # noqa: BLE001 - every failure becomes a status
-            if not limit.expired():
-                self._ready.append(pb.MultiplexAnswer(id=call.id, status=status_of(method, error).SerializeToString()))
+            return call.id, None, status_of(method, error).SerializeToString()
+        self._unsent_bytes += len(serialized)
+        return call.id, serialized, None
 
     def _callee(self, path: str) -> _Callee:
         if path not in self._callees:

@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sessionstore.errors import InvalidArgumentError, StaleBaseError
-from sessionstore.model import SessionSummary
 from sessionstore.v1 import artifact_pb2, message_pb2, session_pb2, subagent_pb2
-from sessionstore.wire.records import MESSAGE, SESSION, SUBAGENT_TASK
+from sessionstore.wire.records import MESSAGE, SUBAGENT_TASK
 from sessionstore_server.backends.base import Backend, Change, LogRange, Splice, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.checks import checked_all, parsed
+from sessionstore_server.services.checks import checked_all
 from sessionstore_server.services.records.artifact import upserted_artifacts
 from sessionstore_server.services.replacing import Draft, Wanted
-from sessionstore_server.services.sessions.session import begins_with, stored_summary, wanted_session
+from sessionstore_server.services.sessions.session import begins_with, wanted_session
+from sessionstore_server.services.sessions.summaries import summary_of
 
 LENGTH_ONLY = LogRange(0, 0)
 """Shows how long a log is, and nothing of it."""
@@ -69,9 +69,9 @@ def added_messages(messages: Sequence[message_pb2.Message]) -> Addition:
         if keys.SESSION not in view.documents:
             problem = "the session was never saved, so they cannot be added to it: send it along"
             raise InvalidArgumentError(field="messages", problem=problem)
-        session = parsed(SESSION, "session", session_pb2.SessionData.FromString(view.documents[keys.SESSION]))
-        summary = SessionSummary.of(session, view.logs[keys.MESSAGES].length + len(records))
-        return Draft(Change(logs={keys.MESSAGES: Splice(records)}, summary=stored_summary(summary)))
+        session = session_pb2.SessionData.FromString(view.documents[keys.SESSION])
+        summary = summary_of(session, view.logs[keys.MESSAGES].length + len(records))
+        return Draft(Change(logs={keys.MESSAGES: Splice(records)}, summary=summary))
 
     return Addition(draft, (keys.SESSION,), {keys.MESSAGES: LENGTH_ONLY})
 

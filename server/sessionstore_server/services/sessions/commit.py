@@ -28,7 +28,7 @@ from sessionstore_server.services.sessions.additions import (
 )
 from sessionstore_server.services.sessions.run_additions import added_run_events, check_run_events, replaced_runs
 from sessionstore_server.services.turns import Turns
-from sessionstore_server.services.writes import expected_revision, past_answer
+from sessionstore_server.services.writes import asked_for, digest_of, expected_revision, past_answer
 
 _ABSENT = View(0, datetime.min.replace(tzinfo=UTC), {}, {})
 
@@ -47,17 +47,22 @@ class CommitService:
         """Add to a session, all or nothing."""
         key = keys.session_key(caller, request.session_id)
         response = partial(pb.CommitSessionResponse, instance=self._backend.incarnation)
-        additions = await aside(request.ByteSize(), lambda: [*self._additions(key, request)])
+        additions, digest = await self._checked(key, request)
         draft = partial(self._draft, key, request, additions)
         try:
             async with self._turns.of(key):
-                return await commit_drafted(self._backend, key, draft, request, response)
+                return await commit_drafted(self._backend, key, draft, request, response, digest)
         except (InvalidArgumentError, StaleBaseError):
             # What is added to may have gone on since the request was carried out.
             answered = await past_answer(self._backend, key, request, response)
             if answered is None:
                 raise
             return answered
+
+    async def _checked(self, key: Key, request: pb.CommitSessionRequest) -> tuple[list[Addition], str]:
+        """Return the parts of a commit, and the digest of the request."""
+        asked = asked_for(request)
+        return await aside(len(asked), lambda: ([*self._additions(key, request)], digest_of(asked)))
 
     def _additions(self, key: Key, request: pb.CommitSessionRequest) -> Iterator[Addition]:
         if request.HasField("session") or request.HasField("base"):

@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from sessionstore.errors import InvalidArgumentError, RevisionNotKeptError
-from sessionstore.model import SessionSummary
 from sessionstore.v1 import history_pb2 as pb
 from sessionstore.v1 import run_pb2, session_pb2, snapshot_pb2, subagent_pb2
 from sessionstore.wire.methods import FORK_SESSION, LIST_REVISIONS
-from sessionstore.wire.records import SESSION
 from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Origin, Splice, View
 from sessionstore_server.services import keys
-from sessionstore_server.services.checks import parsed
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.responses import timestamp
 from sessionstore_server.services.sessions.additions import LENGTH_ONLY
-from sessionstore_server.services.sessions.session import stored_summary
+from sessionstore_server.services.sessions.summaries import summary_of
 from sessionstore_server.services.turns import ATTEMPTS, overtaken
 from sessionstore_server.services.writes import commit, past_answer
 
@@ -75,12 +72,12 @@ def _forked(view: View, origin: Key, new_id: str) -> Change:
     """Return the change that starts a session from what `view` shows of another one."""
     session = session_pb2.SessionData.FromString(view.documents[keys.SESSION])
     session.id, session.parent_id = new_id, origin.id
-    summary = SessionSummary.of(parsed(SESSION, "session", session), view.logs[keys.MESSAGES].length)
+    summary = summary_of(session, view.logs[keys.MESSAGES].length)
     documents = {keys.SESSION: session.SerializeToString(), **dict(_owned_documents(view, new_id))}
     # Streams that append to the other session do not go on in this one.
     gone = {keys.APPEND_PREFIX: None}
     started = Origin(origin, view.revision)
-    return Change({**documents, **gone}, _owned_tasks(view, new_id), stored_summary(summary), origin=started)
+    return Change({**documents, **gone}, _owned_tasks(view, new_id), summary, origin=started)
 
 
 def _owned_documents(view: View, session_id: str) -> Iterator[tuple[str, bytes]]:

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from functools import partial
 
 from sessionstore.errors import InvalidArgumentError
-from sessionstore.model import SessionSummary
-from sessionstore.store.selection import attributes
 from sessionstore.v1 import message_pb2
 from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import DELETE_SESSION, LOAD_SESSION, SAVE_SESSION, SESSION_EXISTS
-from sessionstore.wire.records import MESSAGE, SESSION, SESSION_SUMMARY
-from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, Summary, View
+from sessionstore.wire.records import MESSAGE
+from sessionstore_server.backends.base import Backend, Change, Key, LogRange, Splice, View
 from sessionstore_server.services.aside import aside
-from sessionstore_server.services.checks import MAX_COUNT, checked_all, parsed
+from sessionstore_server.services.checks import MAX_COUNT, checked_all
 from sessionstore_server.services.handlers import Caller, HandlerTable
 from sessionstore_server.services.keys import MESSAGES, SNAPSHOT, session_key
 from sessionstore_server.services.keys import SESSION as SESSION_DOCUMENT
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
+from sessionstore_server.services.sessions.sent import SentSessions
+from sessionstore_server.services.sessions.summaries import summary_of
 from sessionstore_server.services.turns import Turns
-from sessionstore_server.services.writes import commit, delete
+from sessionstore_server.services.writes import asked_for, commit, delete, digest_of
 
 _NEVER = -1
 """A revision before all others."""
@@ -30,6 +30,7 @@ class SessionService:
 
     def __init__(self, backend: Backend, turns: Turns) -> None:
         self._backend, self._turns = backend, turns
+        self._sent = SentSessions()
 
     def handlers(self) -> HandlerTable:
         """Return what answers which method."""
@@ -43,38 +44,49 @@ class SessionService:
     async def save_session(self, request: pb.SaveSessionRequest, caller: Caller) -> pb.SaveSessionResponse:
         """Replace the session; its records stay."""
         key = session_key(caller, request.session.id, field="session.id")
-        sent = request.session, request.messages, request.base.message_count
-        wanted = await aside(request.ByteSize(), wanted_session, *sent)
+        wanted, digest = await _checked(request)
         async with self._turns.of(key):
-            return await self._save(key, request, wanted)
+            return await self._save(key, request, wanted, digest)
 
-    async def _save(self, key: Key, request: pb.SaveSessionRequest, wanted: Wanted) -> pb.SaveSessionResponse:
+    async def _save(
+        self, key: Key, request: pb.SaveSessionRequest, wanted: Wanted, digest: str
+    ) -> pb.SaveSessionResponse:
         response = partial(pb.SaveSessionResponse, instance=self._backend.incarnation)
         if not request.HasField("base"):
-            return await commit_wanted(self._backend, key, wanted, request, response)
+            return await commit_wanted(self._backend, key, wanted, request, response, digest)
         # What was told before the data went back to a backup is stale, but a repeat has to be known as such before.
         since = request.base.revision if request.base.instance == self._backend.incarnation else _NEVER
         added = Splice(wanted.logs[MESSAGES], keep=request.base.message_count, since=since)
         change = Change(wanted.documents, {MESSAGES: added}, wanted.summary)
-        return await commit(self._backend, key, change, request, response)
+        return await commit(self._backend, key, change, request, response, digest)
 
     async def load_session(self, request: pb.LoadSessionRequest, caller: Caller) -> bytes:
         """Return the session with the messages that the caller lacks; an empty response when it was never saved."""
         key = session_key(caller, request.session_id)
         revision = request.revision if request.HasField("revision") else None
-        held = request.held if request.held.instance == self._backend.incarnation else pb.HeldMessages()
-        view = await self._read(key, held.message_count, revision)
-        if view is not None and not begins_with(view, held):
-            view = await self._read(key, 0, revision)
+        if revision is None and not request.held.message_count:
+            return await self._load_whole(key)
+        view = await self._read(key, request.held, revision)
         if view is None or SESSION_DOCUMENT not in view.documents:
             return b""
+        messages = view.logs[MESSAGES]
         return with_records(
             pb.LoadSessionResponse(
-                revision=view.revision, held_count=view.logs[MESSAGES].start, instance=self._backend.incarnation
+                revision=view.revision, held_count=messages.start, instance=self._backend.incarnation
             ),
             session=[view.documents[SESSION_DOCUMENT]],
-            messages=view.logs[MESSAGES].records,
+            messages=messages.records,
         )
+
+    async def _load_whole(self, key: Key) -> bytes:
+        instance, known = self._backend.incarnation, self._sent.get(key)
+        view = await self._read(key, pb.HeldMessages() if self._backend.finds_damage else known.held)
+        if view is None or SESSION_DOCUMENT not in view.documents:
+            return b""
+        sent = known.continued(view, instance)
+        if sent is not known:
+            self._sent.put(key, sent)
+        return sent.response
 
     async def delete_session(self, request: pb.DeleteSessionRequest, caller: Caller) -> pb.DeleteSessionResponse:
         """Remove the session and all its records."""
@@ -92,8 +104,20 @@ class SessionService:
             exists=SESSION_DOCUMENT in view.documents, snapshot=SNAPSHOT in view.documents, revision=view.revision
         )
 
-    async def _read(self, key: Key, first_message: int, revision: int | None) -> View | None:
-        return await self._backend.read(key, (SESSION_DOCUMENT,), {MESSAGES: LogRange(first_message)}, revision)
+    async def _read(self, key: Key, held: pb.HeldMessages, revision: int | None = None) -> View | None:
+        """Read a session with the messages behind those that somebody holds, or with all when that is not true."""
+        first = held.message_count if held.instance == self._backend.incarnation else 0
+        view = await self._backend.read(key, (SESSION_DOCUMENT,), {MESSAGES: LogRange(first)}, revision)
+        if view is None or not first or begins_with(view, held):
+            return view
+        return await self._backend.read(key, (SESSION_DOCUMENT,), {MESSAGES: LogRange()}, revision)
+
+
+async def _checked(request: pb.SaveSessionRequest) -> tuple[Wanted, str]:
+    """Return what a session is to hold, and the digest of the request."""
+    asked = asked_for(request)
+    sent = request.session, request.messages, request.base.message_count
+    return await aside(len(asked), lambda: (wanted_session(*sent), digest_of(asked)))
 
 
 def wanted_session(session: pb.SessionData, messages: Sequence[message_pb2.Message], first_position: int = 0) -> Wanted:
@@ -104,17 +128,12 @@ def wanted_session(session: pb.SessionData, messages: Sequence[message_pb2.Messa
     if first_position > MAX_COUNT - len(messages):
         problem = f"must leave room for the messages, since {MAX_COUNT} are the most"
         raise InvalidArgumentError(field="base.message_count", problem=problem)
-    summary = SessionSummary.of(parsed(SESSION, "session", session), first_position + len(messages))
+    summary = summary_of(session, first_position + len(messages))
     return Wanted(
         documents={SESSION_DOCUMENT: session.SerializeToString()},
         logs={MESSAGES: checked_all(MESSAGE, "messages", messages, first_position)},
-        summary=stored_summary(summary),
+        summary=summary,
     )
-
-
-def stored_summary(summary: SessionSummary) -> Summary:
-    """Return what lists know of a session."""
-    return Summary(SESSION_SUMMARY.to_proto(summary).SerializeToString(), attributes(summary))
 
 
 def begins_with(view: View, held: pb.HeldMessages) -> bool:

@@ -25,6 +25,7 @@ from sessionstore.v1.append_pb2 import AppendStart
 from sessionstore.v1.storage_pb2 import StoredAppend
 from sessionstore_server.backends.base import Backend, Commit, GuardError, Key, LogRange, View
 from sessionstore_server.backends.checks import check_part
+from sessionstore_server.services.aside import aside
 from sessionstore_server.services.checks import MAX_COUNT
 from sessionstore_server.services.keys import APPEND_PREFIX
 from sessionstore_server.services.replacing import Draft
@@ -126,9 +127,10 @@ class Appender:
                 raise InvalidArgumentError(field="batch", problem="must be in every message but the first")
             messages = getattr(step.batch, self._target.field)
             _check_position(step.batch.position, position, len(messages))
-            records, refusal = _until_refused(self._target.checked(messages, position))
+            size = step.ByteSize()
+            records, refusal = await aside(size, _until_refused, self._target, messages, position)
             if records:
-                yield Batch(position, records, step.ByteSize())
+                yield Batch(position, records, size)
                 position += len(records)
             if refusal:
                 raise refusal
@@ -203,11 +205,13 @@ async def first_step(steps: AsyncIterator[Any]) -> AppendStart:
     return start
 
 
-def _until_refused(records: Iterator[bytes]) -> tuple[Sequence[bytes], InvalidArgumentError | None]:
-    """Return the records before the first that is refused, and why that is; None when none is."""
+def _until_refused(
+    target: Target, messages: Sequence[Any], first: int
+) -> tuple[Sequence[bytes], InvalidArgumentError | None]:
+    """Return the records before the first message that is refused, and why that is; None when none is."""
     taken: list[bytes] = []
     try:
-        for record in records:
+        for record in target.checked(messages, first):
             taken.append(record)  # noqa: PERF402 - what came before an error stays
     except InvalidArgumentError as error:
         return taken, error

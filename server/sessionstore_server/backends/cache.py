@@ -1,4 +1,4 @@
-"""What was used last, so that a warm call parses only what is new."""
+"""What was used last, so that a warm call does only what is new."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
