@@ -48,17 +48,17 @@ class ConversationCalls(Calls):
         **others: object,
     ) -> Held:
         """Send a session that begins with the first `shared` messages of `held`; return what is stored then."""
-        sent = records.MESSAGE.all_to_proto("messages", messages[shared:], first=shared)
         request = build(
             method.request,
             **identity(conditions),
             base=_claim(held, shared) if shared else None,
             session=data,
-            messages=sent,
             **others,
         )
+        size = size_of(held, shared)
+        for position, message in enumerate(messages[shared:], shared):
+            size += records.MESSAGE.add(request.messages, message, "messages", position).ByteSize()
         response = await self._transport.unary(method, request)
-        size = size_of(held, shared) + sum(message.ByteSize() for message in sent)
         return Held(response.revision, messages, size, response.instance)
 
     async def _load_session(self, session_id: str) -> Revisioned[SessionData] | None:

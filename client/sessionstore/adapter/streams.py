@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
 from google.protobuf.message import Message as Proto
@@ -22,7 +21,6 @@ from sessionstore.v1 import run_pb2, trace_pb2
 from sessionstore.v1.append_pb2 import AppendStart
 from sessionstore.wire import methods, records
 from sessionstore.wire.codec import Codec
-from sessionstore.wire.events import fill_run_event, fill_trace_event
 from sessionstore.wire.requests import build
 
 Q = TypeVar("Q", bound=Proto)
@@ -173,34 +171,16 @@ async def _requests(
         yield request
 
 
-@dataclass(frozen=True)
-class _Events(Generic[M, P]):
-    """How the events of one kind are written into the messages that carry batches of them."""
+class _Events(NamedTuple, Generic[M, P]):
+    """What carries the events of one kind."""
 
-    field: str
     batch: Callable[[], Any]
+    field: str
     codec: Codec[M, P]
-    fill: Callable[[M, P], None]
-    """Does what the codec does, only faster, and not for all."""
-
-    def write(self, event: M, place: int, batch: Any) -> int:  # noqa: ANN401 - any of the batches
-        """Add an event, which is at `place` of the stream, to a batch; return its size in bytes.
-
-        Errors: InvalidArgumentError that names the place of an event that cannot be sent.
-        """
-        events = getattr(batch, self.field)
-        message: P = events.add()
-        try:
-            self.fill(event, message)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-            del events[-1]
-            events.extend(self.codec.all_to_proto(self.field, [event], place))
-            message = events[-1]
-        return message.ByteSize()
 
 
-_TRACE_EVENTS = _Events("trace_events", trace_pb2.TraceEventBatch, records.TRACE_EVENT, fill_trace_event)
-_RUN_EVENTS = _Events("run_events", run_pb2.RunEventBatch, records.RUN_EVENT, fill_run_event)
+_TRACE_EVENTS = _Events(trace_pb2.TraceEventBatch, "trace_events", records.TRACE_EVENT)
+_RUN_EVENTS = _Events(run_pb2.RunEventBatch, "run_events", records.RUN_EVENT)
 
 
 async def _batches(events: _Events[M, P], batches: AsyncIterable[Sequence[M]]) -> AsyncIterator[Batch]:
@@ -220,10 +200,11 @@ def _parts(events: _Events[M, P], position: int, batch: Sequence[M]) -> Iterator
     part, count, size, refusal = events.batch(), 0, 0, None
     for event in batch:
         try:
-            size += events.write(event, position + count, part)
+            sent = events.codec.add(getattr(part, events.field), event, events.field, position + count)
         except InvalidArgumentError as error:
             refusal = error
             break
+        size += sent.ByteSize()
         count += 1
         if size >= BATCH_BYTES or count == BATCH_RECORDS:
             yield Batch(position, part, count, size)

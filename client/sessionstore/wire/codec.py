@@ -4,7 +4,7 @@ A plan tells how. Reading by plan goes through plain dictionaries with the keys 
 in one go.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +27,8 @@ class Codec(Generic[M, P]):
     """Converts one model class to one message class and back.
 
     `apart` names the fields of the model that do not travel in the message. `read` makes models of sound messages
-    faster than the plan does, and `write` messages of sound models; what they refuse, the plan converts or explains.
+    faster than the plan does, and `fill` writes sound models into new messages; what they refuse, the plan converts or
+    explains.
     """
 
     def __init__(
@@ -36,24 +37,58 @@ class Codec(Generic[M, P]):
         message_class: type[P],
         apart: Iterable[str] = (),
         read: Callable[[P], M] | None = None,
-        write: Callable[[M], P] | None = None,
+        fill: Callable[[M, P], None] | None = None,
     ) -> None:
         self.model_class, self.message_class, self._apart = model_class, message_class, frozenset(apart)
-        self._read, self._write = read, write
+        self._read, self._fill = read, fill
 
     def to_proto(self, value: M) -> P:
         """Return the message that carries `value`.
 
         Errors: InvalidArgumentError when an object that may be edited in place was given a value it cannot hold.
         """
+        message = self.message_class()
+        return message if self._is_filled(value, message) else self._planned(value)
+
+    def all_to_proto(self, field: str, values: Iterable[M]) -> list[P]:
+        """Return the messages that carry `values`; errors name the place in `field`."""
+        sent = []
+        for position, value in enumerate(values):
+            try:
+                sent.append(self.to_proto(value))
+            except InvalidArgumentError as error:
+                raise self._placed(error, field, position) from error
+        return sent
+
+    def add(self, messages: Any, value: M, field: str, position: int) -> P:  # noqa: ANN401 - of any message
+        """Add the message that carries `value` to a repeated field, and return it.
+
+        Errors: InvalidArgumentError that names `position` in `field`; then nothing was added.
+        """
+        message: P = messages.add()
+        try:
+            if not self._is_filled(value, message):
+                message.CopyFrom(self._planned(value))
+        except InvalidArgumentError as error:
+            del messages[-1]
+            raise self._placed(error, field, position) from error
+        return message
+
+    def _is_filled(self, value: M, message: P) -> bool:
+        """Write a value into a new message; tell whether it is there as a whole."""
         if not isinstance(value, self.model_class):
             wanted = self.model_class.__name__
             raise InvalidArgumentError(field=wanted, problem=f"must be a {wanted}, not a {type(value).__name__}")
-        if self._write is not None:
-            try:
-                return self._write(value)
-            except _REFUSALS:
-                pass  # The plan knows more, or says what is wrong.
+        if self._fill is None:
+            return False
+        try:
+            self._fill(value, message)
+        except _REFUSALS:
+            # The plan knows more, or says what is wrong.
+            return False
+        return True
+
+    def _planned(self, value: M) -> P:
         plan = self._plan
         try:
             return self.message_class(**plan.encode(value))
@@ -61,19 +96,10 @@ class Codec(Generic[M, P]):
             validate(self.model_class, value.model_dump(by_alias=True, warnings=False))
             raise InvalidArgumentError(field=self.model_class.__name__, problem=str(error)) from error
 
-    def each_to_proto(self, field: str, values: Iterable[M], first: int = 0) -> Iterator[P]:
-        """Yield the messages that carry `values`; errors name the place in `field`, where these begin at `first`."""
-        for position, value in enumerate(values, first):
-            try:
-                yield self.to_proto(value)
-            except InvalidArgumentError as error:
-                path = f"{field}[{position}]"
-                path += "" if error.field == self.model_class.__name__ else f".{error.field}"
-                raise InvalidArgumentError(field=path, problem=error.problem) from error
-
-    def all_to_proto(self, field: str, values: Iterable[M], first: int = 0) -> list[P]:
-        """Return the messages that carry `values`; see `each_to_proto`."""
-        return list(self.each_to_proto(field, values, first))
+    def _placed(self, error: InvalidArgumentError, field: str, position: int) -> InvalidArgumentError:
+        path = f"{field}[{position}]"
+        path += "" if error.field == self.model_class.__name__ else f".{error.field}"
+        return InvalidArgumentError(field=path, problem=error.problem)
 
     def from_proto(self, message: P, **apart: object) -> M:
         """Return the model that `message` carries, completed by the fields that travel apart from it.

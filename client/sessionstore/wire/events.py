@@ -65,13 +65,6 @@ def read_trace_event(message: trace_pb2.TraceEvent) -> TraceEvent:
     return make_frozen(TraceEvent, values, unknown)
 
 
-def write_trace_event(event: TraceEvent) -> trace_pb2.TraceEvent:
-    """Return the message that carries `event`. Errors: as `fill_trace_event`."""
-    message = trace_pb2.TraceEvent()
-    fill_trace_event(event, message)
-    return message
-
-
 def fill_trace_event(event: TraceEvent, message: trace_pb2.TraceEvent) -> None:
     """Write `event` into a new message. Errors: AttributeError, KeyError, TypeError or ValueError, for the plan."""
     message.schema = event.schema
@@ -100,13 +93,6 @@ def read_run_event(message: run_pb2.RunEventRecord) -> RunEventRecord:
     }
     unknown = _unknown(message, values) if _has_in_run_event(message, "unknown_fields_json") else _NOTHING
     return make_frozen(RunEventRecord, values, unknown)
-
-
-def write_run_event(record: RunEventRecord) -> run_pb2.RunEventRecord:
-    """Return the message that carries `record`. Errors: as `fill_run_event`."""
-    message = run_pb2.RunEventRecord()
-    fill_run_event(record, message)
-    return message
 
 
 def fill_run_event(record: RunEventRecord, message: run_pb2.RunEventRecord) -> None:

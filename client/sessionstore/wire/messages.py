@@ -126,9 +126,8 @@ def _unknown(message: Any, values: Mapping[str, object]) -> FrozenDict:  # noqa:
     return unknown
 
 
-def write_message(message: Message) -> pb.Message:
-    """Return the message that carries `message`. Errors: AttributeError, KeyError, TypeError or ValueError."""
-    written = pb.Message()
+def fill_message(message: Message, written: pb.Message) -> None:
+    """Write `message` into a new message. Errors: AttributeError, KeyError, TypeError or ValueError."""
     written.role = message.role
     written.transcript_visibility = _VISIBILITY_NUMBERS[message.transcript_visibility]
     if message.reasoning_content is not None:
@@ -137,7 +136,6 @@ def write_message(message: Message) -> pb.Message:
         written.transcript_text = message.transcript_text
     _write_blocks(message.content, written.content.add)
     _write_unknown(message, written)
-    return written
 
 
 def _write_blocks(blocks: Iterable[ContentBlock], add: Callable[[], Any]) -> None:

@@ -14,15 +14,15 @@ from sessionstore.v1 import (
     verification_pb2,
 )
 from sessionstore.wire.codec import Codec
-from sessionstore.wire.events import read_run_event, read_trace_event, write_run_event, write_trace_event
-from sessionstore.wire.messages import read_message, write_message
+from sessionstore.wire.events import fill_run_event, fill_trace_event, read_run_event, read_trace_event
+from sessionstore.wire.messages import fill_message, read_message
 
 SESSION = Codec(model.SessionData, session_pb2.SessionData, apart=("messages",))
 SESSION_SUMMARY = Codec(model.SessionSummary, session_pb2.SessionSummary)
-MESSAGE = Codec(model.Message, message_pb2.Message, read=read_message, write=write_message)
-TRACE_EVENT = Codec(model.TraceEvent, trace_pb2.TraceEvent, read=read_trace_event, write=write_trace_event)
+MESSAGE = Codec(model.Message, message_pb2.Message, read=read_message, fill=fill_message)
+TRACE_EVENT = Codec(model.TraceEvent, trace_pb2.TraceEvent, read=read_trace_event, fill=fill_trace_event)
 RUN_RECORD = Codec(model.RunRecord, run_pb2.RunRecord)
-RUN_EVENT = Codec(model.RunEventRecord, run_pb2.RunEventRecord, read=read_run_event, write=write_run_event)
+RUN_EVENT = Codec(model.RunEventRecord, run_pb2.RunEventRecord, read=read_run_event, fill=fill_run_event)
 VERIFICATION_REPORT = Codec(model.VerificationReport, verification_pb2.VerificationReport)
 ARTIFACT = Codec(model.ToolArtifact, artifact_pb2.ToolArtifact)
 ARTIFACT_REFERENCE = Codec(model.ArtifactReference, artifact_pb2.ArtifactReference)

@@ -103,6 +103,7 @@ class _Exchange:
     def _begin(self, call: pb.MultiplexCall) -> None:
         if call.id in self._under_way:
             raise InvalidArgumentError(field="calls.id", problem=f"{call.id} is that of a call under way")
+        # It has begun when the next frame is read, so that whoever cancels it does so behind its `try`.
         self._under_way[call.id] = asyncio.create_task(self._answer(call))
 
     async def _answer(self, call: pb.MultiplexCall) -> None:
