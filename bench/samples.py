@@ -64,6 +64,10 @@ _WAITING = {
     Frame("selectors.py", "EpollSelector.select"),
     Frame("threading.py", "Condition.wait"),
     Frame("concurrent/futures/thread.py", "_worker"),
+    Frame("asyncio/unix_events.py", "ThreadedChildWatcher._do_waitpid"),
+    Frame("sessionstore_server/backends/file/threads.py", "Threads._run"),
+    Frame("sessionstore_server/backends/sqlite/readers.py", "Readers._run"),
+    Frame("sessionstore_server/backends/sqlite/writer.py", "Writer._run"),
 }
 """Innermost frames of threads that have nothing to do."""
 
