@@ -150,8 +150,8 @@ class MemoryBackend(Backend):
     ) -> Sequence[Listed]:
         checks.check_query(query, after)
         matching = self._matching(namespace, collection, query)
-        found = [(queries.position_of(query, id_, state.summary), state) for id_, state in matching]
-        return queries.page(query, [(position, _listed(position, state)) for position, state in found], after, limit)
+        found = ((queries.position_of(query, id_, state.summary), (id_, state)) for id_, state in matching)
+        return [_listed(query, *one) for one in queries.page(query, found, after, limit)]
 
     @override
     async def count(self, namespace: str, collection: str, query: Query) -> int:
@@ -280,6 +280,7 @@ def _remember(entry: Entry, request: Request | None, existed: bool | None = None
     ledger.remember(entry.answers, ledger.answer_to(request, entry.commit, existed))
 
 
-def _listed(position: ListPosition, state: State) -> Listed:
+def _listed(query: Query, id_: str, state: State) -> Listed:
     summary = state.summary.record if state.summary else b""
-    return Listed(position.id, state.commit.revision, summary, value=position.value)
+    value = queries.position_of(query, id_, state.summary).value
+    return Listed(id_, state.commit.revision, summary, value=value)

@@ -1,6 +1,8 @@
 """What a `Query` means, for backends that have no indexes to ask."""
 
 from collections.abc import Iterable
+from heapq import nlargest, nsmallest
+from operator import itemgetter
 from typing import TypeVar
 
 from sessionstore_server.backends.base import ListPosition, Query, Summary
@@ -12,14 +14,15 @@ def matches(query: Query, summary: Summary | None) -> bool:
     """Tell whether a list shows a key with this summary (None: it has none)."""
     if summary is None or not query.summarized:
         return (summary is None) is not query.summarized
-    texts = {name: value for name, value in summary.attributes.items() if isinstance(value, str)}
-    numbers = {name: value for name, value in summary.attributes.items() if isinstance(value, int)}
+    if matches_damaged(query):
+        return True
+    known = summary.attributes
     return (
-        (query.order_by is None or query.order_by in summary.attributes)
-        and all(texts.get(name) == value for name, value in query.equal.items())
-        and all(name in texts and texts[name].startswith(value) for name, value in query.prefix.items())
-        and all(name in numbers and numbers[name] >= value for name, value in query.at_least.items())
-        and all(name in numbers and numbers[name] < value for name, value in query.below.items())
+        (query.order_by is None or query.order_by in known)
+        and all(known.get(name) == value for name, value in query.equal.items())
+        and all(_begins(known.get(name), value) for name, value in query.prefix.items())
+        and all(_at_least(known.get(name), value) for name, value in query.at_least.items())
+        and all(_below(known.get(name), value) for name, value in query.below.items())
     )
 
 
@@ -38,10 +41,20 @@ def position_of(query: Query, id_: str, summary: Summary | None) -> ListPosition
 
 def page(query: Query, found: Iterable[tuple[ListPosition, T]], after: ListPosition | None, limit: int) -> list[T]:
     """Return the first `limit` of what was found behind `after`, in the order of the query."""
-    behind = [
-        (position, value)
-        for position, value in found
-        if after is None or (position < after if query.descending else position > after)
-    ]
-    behind.sort(key=lambda one: one[0], reverse=query.descending)
-    return [value for _, value in behind[:limit]]
+    if after is not None:
+        is_behind = after.__gt__ if query.descending else after.__lt__
+        found = (one for one in found if is_behind(one[0]))
+    first = nlargest if query.descending else nsmallest
+    return [value for _, value in first(limit, found, key=itemgetter(0))]
+
+
+def _begins(text: str | int | None, beginning: str) -> bool:
+    return isinstance(text, str) and text.startswith(beginning)
+
+
+def _at_least(number: str | int | None, least: int) -> bool:
+    return isinstance(number, int) and number >= least
+
+
+def _below(number: str | int | None, bound: int) -> bool:
+    return isinstance(number, int) and number < bound
