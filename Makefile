@@ -26,7 +26,7 @@ test: setup ## Run all tests, on all cores (ARGS="-k name" picks some)
 soak: setup ## Kill servers under load, 200 rounds (SOAK="--store sqlite --servers 2")
 	$(BIN)/python -m tests.system.soak --rounds 200 $(SOAK)
 
-bench: $(BENCH_READY) ## Measure everything, beside an echo and others, in about half an hour
+bench: $(BENCH_READY) ## Measure everything, beside an echo and others, in about forty minutes
 	$(BENCH)/python -m bench run
 
 bench-quick: $(BENCH_READY) ## Measure what matters most

@@ -20,6 +20,8 @@ Stream = grpc.aio.StreamStreamCall[pb.MultiplexRequest, pb.MultiplexResponse]
 
 FRAME_BYTES = 1 << 20
 """Calls are gathered into frames of about this size; a larger call is a frame of its own."""
+LONGEST_WAIT_SECONDS = 0.002
+"""For how long what can be sent waits for other work, at both ends."""
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -59,6 +61,7 @@ class _Lane:
         self._ids = count(1)
         self._answers: dict[int, asyncio.Future[bytes]] = {}
         self._waiting: dict[int, pb.MultiplexCall] = {}
+        self._waiting_since = 0.0
         self._cancelled: list[int] = []
         self._changed = asyncio.Event()
         self._is_cut = False
@@ -71,6 +74,8 @@ class _Lane:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
         self._answers[id_] = answer
+        if not self._waiting:
+            self._waiting_since = loop.time()
         self._waiting[id_] = pb.MultiplexCall(
             id=id_,
             method=path,
@@ -81,7 +86,11 @@ class _Lane:
         self._changed.set()
         limit = loop.call_later(timeout_seconds, _expire, answer)
         try:
-            return await answer
+            response = await answer
+            if self._waiting and loop.time() - self._waiting_since > LONGEST_WAIT_SECONDS:
+                # What waits is sent before the caller goes on, so that client and server work at the same time.
+                await asyncio.sleep(0)
+            return response
         finally:
             limit.cancel()
             if self._answers.pop(id_, None) is not None:

@@ -1,6 +1,7 @@
 """Small calls of the remote store share one stream to the server, and each ends as it would by itself."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from sessionstore import (
     StoreUnavailableError,
 )
 from sessionstore.channel import MULTIPLEXED_BYTES
+from sessionstore.multiplexing import LONGEST_WAIT_SECONDS
 from sessionstore.testing.proxy import LosingProxy
 from sessionstore.transport import Method
 from sessionstore.wire import methods
@@ -249,3 +251,32 @@ async def test_calls_of_a_stream_that_somebody_ends_are_repeated_if_they_may_be(
 
 
 _WITHOUT_REQUEST_ID = replace(methods.SESSION_EXISTS, reads=False)
+
+
+async def test_what_callers_ask_is_sent_before_others_go_on() -> None:
+    """So that the server works while they do."""
+    frames: list[int] = []
+
+    async def observed(requests):
+        async for request in requests:
+            frames.append(len(request.calls))
+            yield request
+
+    store = MemorySessionStore()
+    handlers = dict(store._local.services.handlers)
+    multiplex = handlers[methods.MULTIPLEX]
+    handlers[methods.MULTIPLEX] = lambda requests, caller: multiplex(observed(requests), caller)
+    store._local.services = replace(store._local.services, handlers=handlers)
+
+    async def ask_twice() -> None:
+        await client.exists("a")
+        time.sleep(2 * LONGEST_WAIT_SECONDS)  # noqa: ASYNC251 - work
+        await client.exists("a")
+
+    async with running_server(store) as server, RemoteSessionStore(server.address) as client:
+        await client.exists("a")
+        frames.clear()
+        await asyncio.gather(*(ask_twice() for _ in range(8)))
+    assert sum(frames) == 16
+    assert frames[0] == 8
+    assert frames[1] < 8

@@ -1,6 +1,7 @@
 """Many calls over one stream: answers in any order, errors as by themselves, deadlines, cancellation, bad frames."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from google.rpc import status_pb2
 
 from sessionstore import MemorySessionStore
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError
+from sessionstore.multiplexing import LONGEST_WAIT_SECONDS
 from sessionstore.transport import Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.v1 import session_pb2, system_pb2
@@ -195,3 +197,29 @@ class TestReaderThatStops:
         assert waiting < 200
         await answers(stream, 1000)
         assert store.asked == 1000
+
+
+class Busy(MemorySessionStore):
+    """A store whose health check keeps the processor for longer than answers wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        handlers = {**self._local.services.handlers, methods.CHECK_HEALTH: self._work}
+        self._local.services = replace(self._local.services, handlers=with_multiplex(handlers))
+
+    async def _work(self, _request, _caller) -> system_pb2.CheckHealthResponse:
+        time.sleep(2 * LONGEST_WAIT_SECONDS)  # noqa: ASYNC251 - work
+        return system_pb2.CheckHealthResponse()
+
+
+class TestBusyServer:
+    @pytest.fixture
+    def store(self) -> Busy:
+        return Busy()
+
+    async def test_what_is_ready_is_sent_before_more_is_done(self, stream) -> None:
+        """So that the client works meanwhile."""
+        await stream.write(pb.MultiplexRequest(calls=[check_health(id_) for id_ in range(1, 9)]))
+        first = await stream.read()
+        assert len(first.answers) < 8
+        await answers(stream, 8 - len(first.answers))
