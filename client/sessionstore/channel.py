@@ -7,6 +7,10 @@ DIRECT_BYTES = 4 << 20
 The server takes messages of any size from others, whose own limits these are to raise or to keep to."""
 MULTIPLEXED_BYTES = 256 << 10
 """The largest request that goes over a stream with others; a larger one would hold them up."""
+FRAME_BYTES = 1 << 20
+"""Calls over a stream, and answers, are gathered into frames of about this size; a larger one is a frame of its own."""
+LONGEST_WAIT_SECONDS = 0.002
+"""For how long a call or answer that can be sent over a stream waits for other work, at both ends."""
 ANSWER_LIMIT_KEY = "sessionstore-max-answer-bytes"
 """The metadata key under which a client may tell the largest response it takes; a larger one becomes an error."""
 

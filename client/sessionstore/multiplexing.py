@@ -13,15 +13,12 @@ import grpc
 from google.rpc import status_pb2
 from grpc.aio import AioRpcError, Metadata
 
+from sessionstore.channel import FRAME_BYTES, LONGEST_WAIT_SECONDS
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.wire.status import DETAILS_KEY
 
 Stream = grpc.aio.StreamStreamCall[pb.MultiplexRequest, pb.MultiplexResponse]
 
-FRAME_BYTES = 1 << 20
-"""Calls are gathered into frames of about this size; a larger call is a frame of its own."""
-LONGEST_WAIT_SECONDS = 0.002
-"""For how long what can be sent waits for other work, at both ends."""
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 

@@ -21,8 +21,7 @@ from sessionstore import (
     StoreClosedError,
     StoreUnavailableError,
 )
-from sessionstore.channel import MULTIPLEXED_BYTES
-from sessionstore.multiplexing import LONGEST_WAIT_SECONDS
+from sessionstore.channel import LONGEST_WAIT_SECONDS, MULTIPLEXED_BYTES
 from sessionstore.testing.proxy import LosingProxy
 from sessionstore.transport import Method
 from sessionstore.wire import methods

@@ -10,8 +10,8 @@ import pytest
 from google.rpc import status_pb2
 
 from sessionstore import MemorySessionStore
+from sessionstore.channel import LONGEST_WAIT_SECONDS
 from sessionstore.errors import InvalidArgumentError, RevisionConflictError
-from sessionstore.multiplexing import LONGEST_WAIT_SECONDS
 from sessionstore.transport import Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.v1 import session_pb2, system_pb2

@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
-from sessionstore.channel import MAX_MESSAGE_BYTES
+from sessionstore.channel import FRAME_BYTES, LONGEST_WAIT_SECONDS, MAX_MESSAGE_BYTES
 from sessionstore.errors import InvalidArgumentError
-from sessionstore.multiplexing import LONGEST_WAIT_SECONDS
 from sessionstore.transport import Kind, Method
 from sessionstore.v1 import multiplex_pb2 as pb
 from sessionstore.wire.methods import MULTIPLEX
@@ -19,8 +18,6 @@ MAX_CALLS = 256
 """How many calls of one stream are under way or answered but not sent; the client's next ones wait in the network."""
 UNSENT_BYTES = 8 << 20
 """How much of answers may wait to be sent before no further call begins."""
-FRAME_BYTES = 1 << 20
-"""Answers are gathered into frames of about this size; a larger answer is a frame of its own."""
 
 _Answer = tuple[int, bytes | None, bytes | None]
 """The id of a call, with its serialized response or its serialized status."""
