@@ -118,6 +118,22 @@ async def test_a_whole_last_line_that_is_wrong(root: Path, folder: Path, key: Ke
     await backend.aclose()
 
 
+@pytest.mark.parametrize("told", [b"1", b"3"])
+async def test_a_log_with_more_or_fewer_lines_than_were_named(root: Path, folder: Path, key: Key, told: bytes) -> None:
+    backend = FileBackend(root)
+    await backend.open()
+    await backend.commit(key, Change({"session": b"1"}, {"messages": Splice([b"1", b"2"])}))
+    await backend.aclose()
+    path = folder / "commits.jsonl"
+    body = path.read_bytes()[: -lines.SEAL_BYTES]
+    assert b'"records":2' in body
+    path.write_bytes(lines.sealed(body.replace(b'"records":2', b'"records":' + told)))
+    await backend.open()
+    with pytest.raises(DataCorruptionError, match=r"messages\.1\.jsonl .*2 lines"):
+        await read(backend, key)
+    await backend.aclose()
+
+
 @pytest.mark.parametrize("garbage", [b'{"revision":4}\n', b"\n", b"\xff\n", b"\0\n{", b"\0\n\n"])
 async def test_a_line_that_no_write_leaves(root: Path, folder: Path, key: Key, garbage: bytes) -> None:
     await three_commits(root, key)

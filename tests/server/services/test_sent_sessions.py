@@ -74,6 +74,14 @@ async def test_a_load_reads_what_is_new(backend, services, other) -> None:
     assert backend.read_from == [0, 3, 4, 4]
 
 
+async def test_a_load_of_the_same_reads_neither_messages_nor_state(backend, services, other) -> None:
+    await other.save(session_of("abc"))
+    assert [await loaded(services) for _ in range(3)] == ["abc"] * 3
+    assert backend.read_from == [0]
+    await other.delete("a")
+    assert await loaded(services) is None
+
+
 async def test_the_state_is_that_of_now(backend, services, other) -> None:
     session = session_of("abc")
     for revision, name in enumerate(("first", "second"), 1):

@@ -43,8 +43,9 @@ A list takes the names of all keys of the collection. In the order of ids it loo
 or another order, and to count, at all of them. To look means to open the folder once, and from then on, for as long as
 nothing changes and the process remembers (64 MiB, some 50,000 keys), only to ask for the stamp of the commit file.
 
-What was read is remembered, 64 MiB of states and as much of records: a warm read asks for the stamps of its files, and
-parses only what is new since. A document that is known to be so already is not written again.
+What was read is remembered, 64 MiB of states and as much of records: a warm read asks for the stamps of its files, on
+the event loop, and in a thread parses only what is new since. A document that is known to be so already is not written
+again.
 
 A request adds about 200 bytes and its id to the commit line, and as much for each request that the ledger keeps to
 the line of the whole state. What stays of a deleted key is such a line, with its revision and its ledger; opening the
@@ -154,7 +155,9 @@ class FileBackend(Backend):
     ) -> View | None:
         checks.check_key(key)
         names, ranges = tuple(documents), checks.checked_ranges(logs)
-        return await self._look(self._disk.lookup.read, key, lambda reader: reader.at(revision).view(names, ranges))
+        lookup = self._disk.lookup
+        view = _reported(lookup.glance, key, lambda reader: reader.view(names, ranges)) if revision is None else None
+        return view or await self._look(lookup.read, key, lambda reader: reader.at(revision).view(names, ranges))
 
     @override
     async def history(self, key: Key) -> Sequence[Commit]:

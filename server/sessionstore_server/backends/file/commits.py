@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from sessionstore.errors import DataCorruptionError, RevisionNotKeptError, StorageError
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.file import files
-from sessionstore_server.backends.file.folder import Folder, in_doubt, stamp_of
+from sessionstore_server.backends.file.folder import Folder, Stamp, in_doubt, stamp_of
 from sessionstore_server.backends.file.lines import SEAL_BYTES, entry_of, line_of
 from sessionstore_server.backends.file.names import COMMITS
 from sessionstore_server.backends.file.state import Entry, Kept, Position, State
@@ -35,13 +35,23 @@ def read(folder: Folder, key: Key, known: State | None) -> State:
 
     Errors: DataCorruptionError, also when the folder is that of another key; UnsupportedVersionError.
     """
-    now = time.time_ns()
-    stamp = stamp_of(_status(folder), now)
+    stamp = _stamp(folder)
     if known and stamp and known.stamp == stamp:
         return known
     state = _read(folder, key, known)
     state.stamp = stamp
     return state
+
+
+def is_present(folder: Folder, known: State) -> bool:
+    """Tell by the stamp of the file that a state surely is the present one."""
+    stamp = _stamp(folder)
+    return stamp is not None and known.stamp == stamp
+
+
+def _stamp(folder: Folder) -> Stamp | None:
+    now = time.time_ns()
+    return stamp_of(_status(folder), now)
 
 
 def _read(folder: Folder, key: Key, known: State | None) -> State:

@@ -37,10 +37,14 @@ class _Known(NamedTuple):
     records: dict[int, bytes]
     """Those that were asked for, by their numbers, from 0 for the one behind the first mark."""
 
-    def has(self, part: Part, stamp: Stamp | None) -> bool:
-        """Tell whether these are the records of a part, when the file has this stamp."""
-        is_same = stamp is not None and (self.last, self.stamp) == (part.last, stamp)
-        return is_same and self.records.keys() >= set(range(part.start, part.stop))
+    def of(self, part: Part, stamp: Stamp | None) -> list[bytes] | None:
+        """Return the records of a part, when the file has this stamp; None when not all of them are known."""
+        if stamp is None or (self.last, self.stamp) != (part.last, stamp):
+            return None
+        try:
+            return list(map(self.records.__getitem__, range(part.start, part.stop)))
+        except KeyError:
+            return None
 
     def is_in(self, data: bytes, part: Part) -> bool:
         """Tell whether `data`, all of a part as it is now, begins with what was read."""
@@ -66,17 +70,24 @@ class KnownRecords:
         known = self._cache.get(place)
         # Asked for before the file is read: whoever changes it from now on changes the stamp.
         stamp = folder.stamp(part.file)
-        if known is None or not known.has(part, stamp):
+        records = known.of(part, stamp) if known else None
+        if records is None:
             known = _Known(part.last, stamp, _records(folder, part, known, parse))
             self._cache.put(place, known, known.size())
-        return [known.records[number] for number in range(part.start, part.stop)]
+            records = [known.records[number] for number in range(part.start, part.stop)]
+        return records
+
+    def at_hand(self, folder: Folder, key: Key, part: Part) -> list[bytes] | None:
+        """Return the records of a part if they are known and the file is as it was."""
+        known = self._cache.get(_Place(key, part.file, part.first))
+        return known.of(part, folder.stamp(part.file)) if known else None
 
 
 def _records(folder: Folder, part: Part, known: _Known | None, parse: Parse) -> dict[int, bytes]:
     data = logs.read(folder, part)
     records = dict(known.records) if known and known.is_in(data, part) else {}
     missing = [number for number in range(part.start, part.stop) if number not in records]
-    lines = data.split(b"\n") if missing else []
+    lines = logs.lines(folder, part, data) if missing else []
     for number in missing:
         records[number] = parse(lines[number], part.first.records + number + 1)
     return records

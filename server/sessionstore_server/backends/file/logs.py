@@ -83,13 +83,23 @@ def parts(log: Log, start: int, stop: int | None) -> Iterator[Part]:
 
 
 def read(folder: Folder, part: Part) -> bytes:
-    """Return all lines between the marks of a part, verified. Errors: DataCorruptionError."""
-    first, last = part.first, part.last
-    data = files.read(folder, part.file, first.size, last.size)
-    if zlib.crc32(data, first.crc32) != last.crc32 or data.count(b"\n") != last.records - first.records:
-        location = f"{folder.path / part.file} bytes {first.size} to {last.size}"
-        raise DataCorruptionError(location, "the checksum does not match")
+    """Return all bytes between the marks of a part, verified. Errors: DataCorruptionError."""
+    data = files.read(folder, part.file, part.first.size, part.last.size)
+    if zlib.crc32(data, part.first.crc32) != part.last.crc32:
+        raise _damaged(folder, part, "the checksum does not match")
     return data
+
+
+def lines(folder: Folder, part: Part, data: bytes) -> list[bytes]:
+    """Return the lines of a part that was read. Errors: DataCorruptionError."""
+    found = data.split(b"\n")[:-1]
+    if len(found) != part.last.records - part.first.records:
+        raise _damaged(folder, part, f"{len(found)} lines are not as many as the commit named")
+    return found
+
+
+def _damaged(folder: Folder, part: Part, problem: str) -> DataCorruptionError:
+    return DataCorruptionError(f"{folder.path / part.file} bytes {part.first.size} to {part.last.size}", problem)
 
 
 def _whole_segments(log: Log, keep: int) -> tuple[Segment, ...]:

@@ -18,7 +18,7 @@ from sessionstore_server.backends.file.folder import Folder
 from sessionstore_server.backends.file.kept_folders import KeptFolders
 from sessionstore_server.backends.file.known_records import KnownRecords
 from sessionstore_server.backends.file.names import folder_name
-from sessionstore_server.backends.file.reading import Reader
+from sessionstore_server.backends.file.reading import Glance, NotAtHandError, Reader
 from sessionstore_server.backends.file.state import Position, State
 
 T = TypeVar("T")
@@ -37,6 +37,26 @@ class Lookup:
     def read(self, key: Key, use: Callable[[Reader], T]) -> T | None:
         """Return what `use` finds at one moment under a key, or None when the key is absent."""
         return self.look(key, lambda reader: use(reader) if reader.state.exists else None, keep=True)
+
+    def glance(self, key: Key, use: Callable[[Reader], T]) -> T | None:
+        """Return what `use` finds under a key at one moment, or None when that takes more than to ask for stamps."""
+        state = self.cache.get(key)
+        if state is None or not state.exists:
+            return None
+        folder = self._kept_folder(key, lock=False, shared=False)
+        if folder is None:
+            return None
+        try:
+            is_present = commits.is_present(folder, state)
+            found = use(Glance(self._codec, self._known_records, folder, state)) if is_present else None
+        except (NotAtHandError, DataCorruptionError):
+            # Damage is for those who look twice.
+            found = None
+        except BaseException:
+            folder.close()
+            raise
+        self._folders.give(key, folder)
+        return found
 
     def look(self, key: Key, use: Callable[[Reader], T], *, keep: bool) -> T | None:
         """Return what `use` finds at one moment under a key, deleted or not, or None when nothing is known of it.

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from functools import partial
 
+from typing_extensions import override
+
 from sessionstore.errors import DataCorruptionError
 from sessionstore_server.backends import checks
 from sessionstore_server.backends.base import Commit, LogRange, LogView, View
@@ -12,6 +14,10 @@ from sessionstore_server.backends.file.folder import Folder
 from sessionstore_server.backends.file.known_records import KnownRecords
 from sessionstore_server.backends.file.names import COMMITS
 from sessionstore_server.backends.file.state import State, Text
+
+
+class NotAtHandError(Exception):
+    """What is asked for has to be read from a file."""
 
 
 class Reader:
@@ -61,12 +67,31 @@ class Reader:
         log = self.state.logs[name]
         records: list[bytes] = []
         for part in logs.parts(log, span.start, span.stop):
-            parse = partial(self._record, name, part.file)
-            records += self._known.read(self._folder, self.state.key, part, parse)
+            records += self._part(name, part)
         return LogView(tuple(records), span.start, log.length, log.shortened_at)
+
+    def _part(self, name: str, part: logs.Part) -> list[bytes]:
+        return self._known.read(self._folder, self.state.key, part, partial(self._record, name, part.file))
 
     def _record(self, name: str, file: str, text: bytes, line: int) -> bytes:
         try:
             return self._codec.from_json(self.state.key.collection, name, text)
         except ValueError as error:
             raise DataCorruptionError(f"{self._folder.path / file} line {line}", f"{name}: {error}") from error
+
+
+class Glance(Reader):
+    """Returns what is known and reads no file. Errors: NotAtHandError."""
+
+    @override
+    def _value(self, name: str, text: Text) -> bytes:
+        if text.record is None:
+            raise NotAtHandError
+        return text.record
+
+    @override
+    def _part(self, name: str, part: logs.Part) -> list[bytes]:
+        records = self._known.at_hand(self._folder, self.state.key, part)
+        if records is None:
+            raise NotAtHandError
+        return records

@@ -4,7 +4,8 @@ What each operation waits for:
 
     commit, delete, extend_upload   one transaction, shared with all that wait at the same time, and its one sync
     put_blob                        the same, once for each MiB
-    read, list, feed, get_blob      nothing that others do: reads never wait for writes, nor writes for reads
+    read, list, feed, get_blob      nothing that others do: reads never wait for writes, nor writes for reads; a read
+                                    that is expected to be short is done on the event loop
 
 Beside FILE stand FILE-wal and FILE-shm while it is open; SQLite needs a local file system for them. To copy the file
 while it is in use call `backup`. All processes share one feed, which tells of `FEED_KEPT` commits at least.
@@ -38,6 +39,7 @@ from sessionstore_server.backends.base import (
 )
 from sessionstore_server.backends.sqlite import blobs, commits, database, feed, lists, times, transfers, views
 from sessionstore_server.backends.sqlite.readers import Readers
+from sessionstore_server.backends.sqlite.short_reads import ShortReads
 from sessionstore_server.backends.sqlite.writer import Writer
 from sessionstore_server.backends.sqlite.writing import WritingConnection
 from sessionstore_server.backends.wakes import Wakes
@@ -62,6 +64,7 @@ class SqliteBackend(Backend):
         self._path = path.absolute()
         self._opened: _Opened | None = None
         self._wakes = Wakes()
+        self._short_reads = ShortReads()
 
     @override
     async def open(self) -> None:
@@ -96,7 +99,17 @@ class SqliteBackend(Backend):
     ) -> View | None:
         checks.check_key(key)
         names, ranges = tuple(documents), checks.checked_ranges(logs)
-        return await self._read(lambda connection: views.read(connection, key, names, ranges, revision))
+
+        def step(connection: Connection) -> View | None:
+            return views.read(connection, key, names, ranges, revision)
+
+        if revision is not None:
+            return await self._read(step)
+        asked = key, names, tuple(ranges)
+        is_short = self._short_reads.has(asked, ranges)
+        view = self._check_open().readers.read_here(step) if is_short else await self._read(step)
+        self._short_reads.note(asked, view)
+        return view
 
     @override
     async def history(self, key: Key) -> Sequence[Commit]:

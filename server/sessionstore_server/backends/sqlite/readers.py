@@ -1,4 +1,4 @@
-"""The threads and connections that read, beside the one that writes."""
+"""The connections that read, beside the one that writes, and the threads for all but short reads."""
 
 import asyncio
 import sqlite3
@@ -29,7 +29,7 @@ one alone, a read that waits for the disk would hold up all others."""
 
 
 class Readers:
-    """Reads a file in threads. To be called from the event loop that made it."""
+    """Reads a file. To be called from the event loop that made it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,6 +46,17 @@ class Readers:
         ]
         for thread in self._threads:
             thread.start()
+
+    def read_here(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """Carry out a short step on the state of now, without a thread. Errors: those of the step; StorageError."""
+        try:
+            connection = self.begin()
+            try:
+                return step(connection)
+            finally:
+                self._take_back(connection)
+        except (sqlite3.Error, OSError) as error:
+            raise database.described(self._path, error) from error
 
     def read(self, step: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Carry out a step on the state of now. Errors: those of the step; StorageError; StoreClosedError."""

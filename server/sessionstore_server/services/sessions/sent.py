@@ -34,13 +34,17 @@ class Sent:
     told_at: float = field(default_factory=time.monotonic)
     """On the monotonic clock."""
 
+    def is_of(self, view: View, instance: int) -> bool:
+        """Tell whether this is what a view shows of a backend with that incarnation before it was read."""
+        return (view.revision, instance) == (self.held.revision, self.held.instance)
+
     def continued(self, view: View, instance: int) -> "Sent":
         """Return what a view shows: the whole conversation or, if this one is not out of date, what follows it.
 
         `instance` is the incarnation that the backend had before it was read.
         """
         messages = view.logs[MESSAGES]
-        if (view.revision, instance) == (self.held.revision, self.held.instance):
+        if self.is_of(view, instance):
             return self
         held = pb.HeldMessages(revision=view.revision, message_count=messages.length, instance=instance)
         before = memoryview(self.response)[: self.messages_size if messages.start else 0]

@@ -16,7 +16,7 @@ from sessionstore_server.services.keys import MESSAGES, SNAPSHOT, session_key
 from sessionstore_server.services.keys import SESSION as SESSION_DOCUMENT
 from sessionstore_server.services.replacing import Wanted, commit_wanted
 from sessionstore_server.services.responses import with_records
-from sessionstore_server.services.sessions.sent import SentSessions
+from sessionstore_server.services.sessions.sent import Sent, SentSessions
 from sessionstore_server.services.sessions.summaries import summary_of
 from sessionstore_server.services.turns import Turns
 from sessionstore_server.services.writes import asked_for, commit, delete, digest_of
@@ -80,13 +80,24 @@ class SessionService:
 
     async def _load_whole(self, key: Key) -> bytes:
         instance, known = self._backend.incarnation, self._sent.get(key)
-        view = await self._read(key, pb.HeldMessages() if self._backend.finds_damage else known.held)
+        if self._backend.finds_damage:
+            view = await self._read(key, pb.HeldMessages())
+        elif await self._is_present(key, known):
+            return known.response
+        else:
+            view = await self._read(key, known.held)
         if view is None or SESSION_DOCUMENT not in view.documents:
             return b""
         sent = known.continued(view, instance)
         if sent is not known:
             self._sent.put(key, sent)
         return sent.response
+
+    async def _is_present(self, key: Key, known: Sent) -> bool:
+        """Tell whether what is known is what a load would find."""
+        instance = self._backend.incarnation
+        view = await self._backend.read(key) if known.response else None
+        return view is not None and known.is_of(view, instance)
 
     async def delete_session(self, request: pb.DeleteSessionRequest, caller: Caller) -> pb.DeleteSessionResponse:
         """Remove the session and all its records."""
