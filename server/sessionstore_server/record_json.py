@@ -62,8 +62,16 @@ class RecordJson:
 
 
 def _model_form(codec: Codec[Any, Any]) -> _Form:
+    # Taken from the class, because a message that is asked for a method looks for a field of that name first.
+    kind = codec.message_class
+    parse, discard_unknown, serialize = kind.FromString, kind.DiscardUnknownFields, kind.SerializeToString
+
     def write(record: bytes) -> tuple[bytes, bytes]:
-        value = codec.from_proto(codec.message_class.FromString(record))
+        message = parse(record)
+        if text := codec.json_of(message):
+            discard_unknown(message)
+            return text, serialize(message)
+        value = codec.from_proto(message)
         # Whatever a model holds comes back from its JSON.
         return codec.to_json(value), codec.to_proto(value).SerializeToString()
 

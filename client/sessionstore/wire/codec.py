@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message as Proto
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from sessionstore import model
 from sessionstore.errors import InvalidArgumentError
@@ -124,6 +125,16 @@ class Codec(Generic[M, P]):
     def to_json(self, value: M) -> bytes:
         """Return the JSON text of a model that `from_proto` or `from_json` made."""
         return value.__pydantic_serializer__.to_json(value)
+
+    def json_of(self, message: P) -> bytes | None:
+        """Return the JSON text of the model that `message` carries, made without the model.
+
+        None when `message` would not surely come back from that text, as far as it has fields that are known.
+        """
+        try:
+            return to_json(self._plan.show(message))
+        except (KeyError, ValueError):
+            return None
 
     def from_json(self, text: bytes) -> M:
         """Return the model whose JSON is `text`, as the model writes it.

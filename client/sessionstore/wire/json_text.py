@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from sessionstore.model.open_value import MAX_DEPTH
 
@@ -18,6 +18,19 @@ def sound_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """
     value = from_json(text, allow_inf_nan=False)
     _look_into([value], MAX_DEPTH + 1)
+    return value
+
+
+def written_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what a JSON text says, as `sound_json`, if an open value made of it is written as the same text.
+
+    Errors: ValueError.
+    """
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        sound_json(text)
+    value = from_json(text, allow_inf_nan=False)
+    if to_json(value) != text.encode():
+        raise ValueError
     return value
 
 

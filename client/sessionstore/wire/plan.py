@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from sessionstore import model
 from sessionstore.errors import InvalidArgumentError
+from sessionstore.wire.json_form import JsonForm, has_own_json, refuse, show_of_unknown_variant
 from sessionstore.wire.soundness import (
     Part,
     Soundness,
@@ -63,18 +64,25 @@ class Plan:
         self._parts: list[Part] = []
         self._choice_checks: list[Convert] = []
         self._unknown_fields = descriptor.fields_by_name.get(UNKNOWN_FIELDS)
+        self._form = JsonForm(descriptor)
         self._never_sent = {name for name, info in model_class.model_fields.items() if info.exclude}
         for name, info in model_class.model_fields.items():
-            if name in apart or info.exclude or _is_tag(descriptor, name, info.annotation):
+            if info.exclude:
                 continue
             key = info.serialization_alias or info.alias or name
-            if name in descriptor.oneofs_by_name:
+            if name in apart or _is_tag(descriptor, name, info.annotation):
+                self._form.add_constant(key, info.get_default(call_default_factory=True))
+            elif name in descriptor.oneofs_by_name:
                 self._add_choice(name, key, descriptor.oneofs_by_name[name])
             else:
                 self._add_field(name, key, _field(descriptor, name), info)
         unmatched = {field.name for field in descriptor.fields if field not in self._decoders} - {UNKNOWN_FIELDS}
         if unmatched:
             raise TypeError(f"{model_class.__name__} has no field for {sorted(unmatched)} of {descriptor.full_name}")
+        if self._unknown_fields:
+            self._form.add_unknown_fields(self._unknown_fields, model_class)
+        self.show = refuse if has_own_json(model_class) else self._form.show
+        """Return what the model writes as JSON, see `json_form.py`. Errors: KeyError, ValueError."""
         self.check = check_by_model(model_class, self.decode) or self._check_by_fields(model_class)
         """Refuse a message that is not surely sound, see `soundness.py`. Errors: KeyError, ValueError."""
 
@@ -128,12 +136,14 @@ class Plan:
         keeps_none = is_open and not (field.has_presence or field.is_repeated)
         self._encoders.append(_Encoder(name, field.name, conversion.encode, keeps_none))
         self._decoders[field] = (key, conversion.decode)
-        self._parts.append(Part(field, info, conversion))
+        part = Part(field, info, conversion)
+        self._parts.append(part)
+        self._form.add(key, part, self._zeros.get(key))
 
     def _add_choice(self, name: str, key: str, oneof: OneofDescriptor) -> None:
         """Plan a field that is a text or a list: one member of the oneof is a string, the other wraps the list."""
         text, wrapper = sorted(oneof.fields, key=lambda field: field.message_type is not None)
-        encode, decode, check = _of_message(wrapper.message_type)
+        encode, decode, check, show = _of_message(wrapper.message_type)
         self._choices.append(
             (
                 name,
@@ -142,6 +152,7 @@ class Plan:
         )
         self._decoders[text] = (key, None)
         self._decoders[wrapper] = (key, decode)
+        self._form.add_choice(key, {text: None, wrapper: show})
         self._choice_checks.append(_check_of_oneof(oneof, {text.name: None, wrapper.name: check}))
 
 
@@ -204,17 +215,18 @@ def _of_wrapper(descriptor: Descriptor) -> Conversion:
     """Plan a message that only tells a list from none."""
     (inner,) = descriptor.fields
     items = _conversion(inner)
-    encode, decode, check = items.encode or list, items.decode or list, items.check
+    encode, decode, check, show = items.encode or list, items.decode or list, items.check, items.show or list
     return Conversion(
         lambda values: {inner.name: encode(values)},
         lambda wrapped: decode(getattr(wrapped, inner.name)),
         check and (lambda wrapped: check(getattr(wrapped, inner.name))),
+        lambda wrapped: show(getattr(wrapped, inner.name)),
     )
 
 
 def _of_object(descriptor: Descriptor) -> Conversion:
     plan = plan_of(descriptor, getattr(model, descriptor.name))
-    return Conversion(plan.encode, plan.decode, plan.check)
+    return Conversion(plan.encode, plan.decode, plan.check, plan.show)
 
 
 def _of_union(descriptor: Descriptor) -> Conversion:
@@ -241,9 +253,16 @@ def _of_union(descriptor: Descriptor) -> Conversion:
         return values
 
     checks = {tag: variant.check for tag, variant in variants.items()}
+    shows = {tag: variant.show or refuse for tag, variant in variants.items()}
     if unknown is not None:
         checks[unknown] = check_of_unknown_variant(variants)
-    return Conversion(encode, decode, _check_of_oneof(oneof, checks))
+        shows[unknown] = show_of_unknown_variant(variants)
+
+    def show(message: Proto) -> object:
+        tag = message.WhichOneof(oneof.name) or ""
+        return shows[tag](getattr(message, tag))
+
+    return Conversion(encode, decode, _check_of_oneof(oneof, checks), show)
 
 
 def _check_of_oneof(oneof: OneofDescriptor, checks: Mapping[str, Convert | None]) -> Convert:
@@ -264,16 +283,28 @@ def _of_enum(descriptor: EnumDescriptor) -> Conversion:
         member: descriptor.values_by_name[prefix + member.name].number for member in getattr(model, descriptor.name)
     }
     members = {number: member for member, number in numbers.items()}
-    return Conversion(numbers.__getitem__, lambda number: members.get(number, number), members.__getitem__)
+    shown = {number: member.value for number, member in members.items()}
+    return Conversion(
+        numbers.__getitem__, lambda number: members.get(number, number), members.__getitem__, shown.__getitem__
+    )
 
 
 def _of_entries(descriptor: Descriptor) -> Conversion:
     key, value = (_conversion(descriptor.fields_by_name[name]) for name in ("key", "value"))
     encode_key, encode_value = key.encode or _same, value.encode or _same
     decode_key, decode_value = key.decode or _same, value.decode or _same
+    show_key, show_value = key.show or _same, value.show or _same
+
+    def show(entries: Any) -> dict[Any, Any]:  # noqa: ANN401 - of any message
+        shown = {show_key(entry.key): show_value(entry.value) for entry in entries}
+        if len(shown) != len(entries):
+            raise ValueError
+        return shown
+
     return Conversion(
         lambda values: [{"key": encode_key(k), "value": encode_value(v)} for k, v in values.items()],
         lambda entries: {decode_key(entry.key): decode_value(entry.value) for entry in entries},
+        show=show,
     )
 
 

@@ -22,7 +22,7 @@ from sessionstore.model.scalar import F32, F64, I32, I64, U32, U64, Bool, Str, T
 from sessionstore.wire.json_text import sound_json
 from sessionstore.wire.values import UNKNOWN_FIELDS, Conversion, Convert
 
-_ENSURED = {
+ENSURED = {
     FieldDescriptor.TYPE_STRING: (Str,),
     FieldDescriptor.TYPE_BOOL: (Bool,),
     FieldDescriptor.TYPE_UINT32: (U32, U64),
@@ -33,7 +33,7 @@ _ENSURED = {
 """The types that take whatever a field of protobuf can hold."""
 _FINITE = {FieldDescriptor.TYPE_FLOAT: (F32, F64), FieldDescriptor.TYPE_DOUBLE: (F64,)}
 """The types that take whatever is finite."""
-_CONVERTED = (OpenValue, Timestamp)
+CONVERTED = (OpenValue, Timestamp)
 """The types of which their conversion checks all there is."""
 _MARKS = (InJson, Discriminator, Tag)
 """What may be said of a field without making a rule for its values."""
@@ -91,16 +91,21 @@ class Soundness:
 
 def check_by_model(model_class: type[BaseModel], decode: Convert) -> Convert | None:
     """Return the check by a model that has rules beyond those of its fields; None: it has none."""
-    rules = model_class.__pydantic_decorators__
-    if not (rules.validators or rules.field_validators or rules.root_validators or rules.model_validators):
+    if not has_rules(model_class):
         return None
     validate = model_class.__pydantic_validator__.validate_python
     return lambda message: validate(decode(message), by_alias=True, by_name=False)
 
 
+def has_rules(model_class: type[BaseModel]) -> bool:
+    """Tell whether a model has rules, beyond those of its fields, for what it is made of."""
+    rules = model_class.__pydantic_decorators__
+    return bool(rules.validators or rules.field_validators or rules.root_validators or rules.model_validators)
+
+
 def check_of_unknown_fields(model_class: type[BaseModel]) -> Convert:
     """Return the check of the JSON of unknown fields: an object in which no field is known."""
-    names = frozenset(_names(model_class))
+    names = frozenset(names_of(model_class))
 
     def check(text: str) -> None:
         unknown = sound_json(text)
@@ -122,28 +127,28 @@ def check_of_unknown_variant(known: Collection[str]) -> Convert:
 
 
 def _check_of(part: Part) -> Convert | None:
-    field, info, (_, decode, check) = part
+    field, info, (_, decode, check, _) = part
     if decode is None:
         return _check_of_scalar(field, info)
-    if check and (_is_structure(field, info) or _has_type(info, _CONVERTED)):
+    if check and (is_structure(field, info) or has_type(info, CONVERTED)):
         return check
-    ask = _validator(info)
+    ask = validator_of(info)
     return lambda value: ask(decode(value))
 
 
 def _check_of_scalar(field: FieldDescriptor, info: FieldInfo) -> Convert | None:
-    if _has_type(info, _ENSURED.get(field.type, ())):
+    if has_type(info, ENSURED.get(field.type, ())):
         return None
-    is_finite = not field.is_repeated and _has_type(info, _FINITE.get(field.type, ()))
-    return _check_finite if is_finite else _validator(info)
+    is_finite = not field.is_repeated and has_type(info, _FINITE.get(field.type, ()))
+    return _check_finite if is_finite else validator_of(info)
 
 
-def _is_structure(field: FieldDescriptor, info: FieldInfo) -> bool:
+def is_structure(field: FieldDescriptor, info: FieldInfo) -> bool:
     """Tell whether a field has enums or other messages, and no rules of its own."""
     return field.type != FieldDescriptor.TYPE_STRING and not _rules(info)
 
 
-def _has_type(info: FieldInfo, kinds: tuple[Any, ...]) -> bool:
+def has_type(info: FieldInfo, kinds: tuple[Any, ...]) -> bool:
     """Tell whether a field is one of these types, or optional, or a list of them, and has no more rules."""
     return (info.annotation, _rules(info)) in _forms(kinds)
 
@@ -178,12 +183,13 @@ def _check_finite(number: float) -> None:
         raise ValueError
 
 
-def _validator(info: FieldInfo) -> Convert:
+def validator_of(info: FieldInfo) -> Convert:
+    """Return what makes a value of a field, or refuses to. Errors: ValueError."""
     validate = TypeAdapter(info.rebuild_annotation()).validator.validate_python
     return lambda value: validate(value, by_alias=True, by_name=False)
 
 
-def _names(model_class: type[BaseModel]) -> Iterator[str]:
+def names_of(model_class: type[BaseModel]) -> Iterator[str]:
     """Yield every name that a field has anywhere."""
     for name, info in model_class.model_fields.items():
         choices = info.validation_alias

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from sessionstore.model.open_value import json_from_frozen
-from sessionstore.wire.json_text import sound_json
+from sessionstore.wire.json_text import sound_json, written_json
 
 Convert = Callable[[Any], Any]
 
@@ -28,16 +28,19 @@ class Conversion(NamedTuple):
     decode: Convert | None = None
     check: Convert | None = None
     """Refuse a protobuf form of which no value can be made, see `soundness.py`; None: there is none."""
+    show: Convert | None = None
+    """Return what the JSON of a model has for a protobuf form, see `json_form.py`; None: the same."""
 
 
 def of_each(single: Conversion) -> Conversion:
     """Return how the values of a repeated field are converted, of which `single` converts one."""
-    encode, decode, check = single
+    encode, decode, check, show = single
     # A slice is a list, which is gone through in a third of the time that a field of protobuf takes.
     return Conversion(
         encode and (lambda values: list(map(encode, values))),
         decode and (lambda values: list(map(decode, values[:]))),
         check and (lambda values: list(map(check, values[:]))),
+        (lambda values: list(map(show, values[:]))) if show else list,
     )
 
 
@@ -86,6 +89,11 @@ def _check_moment(timestamp: Timestamp) -> None:
         raise ValueError
 
 
-OPEN_VALUE = Conversion(_to_text, _from_text, sound_json)
+def _show_moment(timestamp: Timestamp) -> str:
+    _check_moment(timestamp)
+    return timestamp.ToJsonString()
+
+
+OPEN_VALUE = Conversion(_to_text, _from_text, sound_json, written_json)
 DECIMAL = Conversion(str, lambda digits: int(digits) if _DIGITS.fullmatch(digits) else digits)
-TIMESTAMP = Conversion(_timestamp_from_text, _text_from_timestamp, _check_moment)
+TIMESTAMP = Conversion(_timestamp_from_text, _text_from_timestamp, _check_moment, _show_moment)

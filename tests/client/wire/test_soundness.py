@@ -44,7 +44,7 @@ def test_every_complete_message_is_sound(descriptor: Descriptor) -> None:
 def test_what_a_model_refuses_is_not_sound(codec: Codec) -> None:
     refusals = 0
     for message in filled_messages(codec.message_class.DESCRIPTOR):
-        for _ in _spoiled(message):
+        for _ in spoiled(message):
             refused = _is_refused(codec, message)
             refusals += refused
             assert not (refused and codec.is_sound(message)), message
@@ -127,7 +127,7 @@ def _is_refused(codec: Codec, message: Message) -> bool:
     return False
 
 
-def _spoiled(part: Message) -> Iterator[None]:
+def spoiled(part: Message) -> Iterator[None]:
     """Spoil a message in one place after the other, also in its parts, and mend it again."""
     before = type(part).FromString(part.SerializeToString())
     for spoil in _ways_to_spoil(part):
@@ -136,7 +136,7 @@ def _spoiled(part: Message) -> Iterator[None]:
         part.CopyFrom(before)
     for field in [field for field, _ in part.ListFields()]:
         for place, _ in enumerate(_parts(field, getattr(part, field.name))):
-            yield from _spoiled(_parts(field, getattr(part, field.name))[place])
+            yield from spoiled(_parts(field, getattr(part, field.name))[place])
 
 
 def _parts(field: FieldDescriptor, value: object) -> list[Message]:
