@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from sessionstore import DataCorruptionError, FileSessionStore, Message, SessionData, SqliteSessionStore
 from sessionstore.v1 import session_pb2 as pb
 from sessionstore.wire.methods import LOAD_SESSION
+from sessionstore.wire.records import SESSION
 from sessionstore_server.backends.base import Key
 from sessionstore_server.backends.memory import MemoryBackend
 from sessionstore_server.backends.sqlite import SqliteBackend
 from sessionstore_server.services.assembly import services_over
 from sessionstore_server.services.handlers import Caller, Services
 from sessionstore_server.services.sessions.sent import LIFETIME_SECONDS, Sent, SentSessions
+from sessionstore_server.services.sessions.session import SessionService
+from sessionstore_server.services.turns import Turns
 from sessionstore_server.stores import LocalSessionStore
 
 KEY = Key("default", "sessions", "a")
@@ -165,6 +168,15 @@ async def test_damage_of_files_is_found_after_they_were_sent(tmp_path) -> None:
         path.write_bytes(path.read_bytes().replace(b"b", b"x"))
         with pytest.raises(DataCorruptionError):
             await loaded(store.services)
+
+
+async def test_nothing_is_kept_of_a_deleted_session(backend) -> None:
+    service = SessionService(backend, Turns())
+    await service.save_session(pb.SaveSessionRequest(session=SESSION.to_proto(SessionData(id="a"))), Caller())
+    await service.load_session(pb.LoadSessionRequest(session_id="a"), Caller())
+    assert service._sent.get(KEY).response
+    await service.delete_session(pb.DeleteSessionRequest(session_id="a"), Caller())
+    assert not service._sent.get(KEY).response
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -75,4 +75,8 @@ class SentSessions:
         if size <= self._largest:
             self._cache.put(key, sent, size)
         else:
-            self._cache.forget(key)
+            self.forget(key)
+
+    def forget(self, key: Key) -> None:
+        """Forget what was sent of a session."""
+        self._cache.forget(key)

@@ -103,7 +103,9 @@ class SessionService:
         """Remove the session and all its records."""
         key = session_key(caller, request.session_id)
         async with self._turns.of(key):
-            return pb.DeleteSessionResponse(existed=await delete(self._backend, key, request))
+            existed = await delete(self._backend, key, request)
+        self._sent.forget(key)
+        return pb.DeleteSessionResponse(existed=existed)
 
     async def session_exists(self, request: pb.SessionExistsRequest, caller: Caller) -> pb.SessionExistsResponse:
         """Tell whether the session was saved, and whether as a whole snapshot."""
