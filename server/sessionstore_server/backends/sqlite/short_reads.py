@@ -13,7 +13,7 @@ MAX_BYTES = 32 << 10
 """How much a short read finds, at most."""
 MAX_RECORDS = 16
 """How many records it asks for, of those that there were."""
-MAX_KNOWN = 1 << 13
+MAX_KNOWN = 1 << 12
 """How many short reads are known; what was known for longest goes first."""
 
 _Read = tuple[Key, Sequence[str], Sequence[str]]
