@@ -80,7 +80,7 @@ def test_what_comes_back_is_shown(codec: Codec) -> None:
 
 @pytest.mark.parametrize("codec", RECORDS, ids=lambda codec: codec.model_class.__name__)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_a_model_holds(codec: Codec, data: st.DataObject) -> None:
     value = data.draw(strategies.models(codec.model_class))
     message = codec.to_proto(value)
