@@ -43,7 +43,7 @@ JSON = RecordJson()
 
 @pytest.mark.parametrize("place", KINDS, ids="-".join)
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_a_model_can_hold_comes_back_from_json_alone(place, data):
     codec = KINDS[place]
     record = codec.to_proto(data.draw(strategies.models(codec.model_class))).SerializeToString()

@@ -22,7 +22,7 @@ from sessionstore.testing import samples, strategies
 from sessionstore.testing.comparison import assert_same
 
 any_value = settings(
-    max_examples=10,
+    max_examples=20,
     deadline=None,
     # Each example replaces all that it reads, so one store does for all of them; and the examples are the same for
     # every class that joins, so it is no harm that several share this test.

@@ -10,6 +10,7 @@ import pytest
 
 from sessionstore_server.backends.base import Backend, Key
 from sessionstore_server.backends.file import FileBackend, RecordCodec
+from sessionstore_server.backends.file import folder as folders
 from sessionstore_server.backends.keyvalue import KeyValueBackend, KeyValues, Write
 from sessionstore_server.backends.memory import MemoryBackend
 
@@ -124,6 +125,12 @@ def opened(root: Path) -> Callable[..., AbstractAsyncContextManager[FileBackend]
         await backend.aclose()
 
     return opened
+
+
+@pytest.fixture
+def believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every stamp be believed at once, as if the last change were long ago."""
+    monkeypatch.setattr(folders, "_STAMP_GRAIN_NS", -(1 << 62))
 
 
 @pytest.fixture

@@ -1,48 +1,21 @@
 """Which reads of the file backend need no thread, and that these find what all others find."""
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 
 import pytest
+from tests.server.backends import busy_threads
 
 from sessionstore_server.backends.base import Change, Key, LogRange, Splice, View
 from sessionstore_server.backends.file import FileBackend, backend
-from sessionstore_server.backends.file import folder as folders
 
 Opened = Callable[..., AbstractAsyncContextManager[FileBackend]]
 
 TURN = Change({"d": b"state"}, {"l": Splice([b"1", b"2"])})
 
 
-@pytest.fixture
-def believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every stamp be believed at once, as if the last change were long ago."""
-    monkeypatch.setattr(folders, "_STAMP_GRAIN_NS", -(1 << 62))
-
-
-@asynccontextmanager
-async def no_threads(files: FileBackend) -> AsyncIterator[None]:
-    """Keep all threads that read busy."""
-    may_end = threading.Event()
-    waiting = [files._disk.readers.run(may_end.wait) for _ in range(backend.THREADS)]
-    try:
-        yield
-    finally:
-        may_end.set()
-        await asyncio.gather(*waiting)
-
-
 async def needs_thread(files: FileBackend, reading: Coroutine[None, None, object]) -> bool:
-    """Carry out a read, and tell whether it waited for a thread."""
-    async with no_threads(files):
-        task = asyncio.create_task(reading)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        has_waited = not task.done()
-    await task
-    return has_waited
+    return await busy_threads.needs_thread(files._disk.readers.run, backend.THREADS, reading)
 
 
 async def read(files: FileBackend, key: Key, start: int = 1) -> View | None:

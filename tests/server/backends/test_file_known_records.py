@@ -12,7 +12,6 @@ from typing_extensions import override
 from sessionstore.errors import DataCorruptionError
 from sessionstore_server.backends.base import Change, Key, LogRange, Splice, Summary
 from sessionstore_server.backends.file import Base64Codec, FileBackend
-from sessionstore_server.backends.file import folder as folders
 
 Opened = Callable[..., AbstractAsyncContextManager[FileBackend]]
 
@@ -29,12 +28,6 @@ class CountingCodec(Base64Codec):
     def from_json(self, collection: str, name: str, text: bytes) -> bytes:
         self.parsed.append(record := super().from_json(collection, name, text))
         return record
-
-
-@pytest.fixture
-def believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every stamp be believed at once, as if the last change were long ago."""
-    monkeypatch.setattr(folders, "_STAMP_GRAIN_NS", -(1 << 62))
 
 
 async def records(files: FileBackend, key: Key, start: int = 0, revision: int | None = None) -> list[bytes]:

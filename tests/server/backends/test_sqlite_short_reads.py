@@ -1,16 +1,16 @@
 """Which reads of the SQLite backend need no thread, and that they see what all others see."""
 
-import asyncio
-import threading
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.server.backends import busy_threads
 
 from sessionstore.errors import StorageError
 from sessionstore_server.backends.base import Change, Key, LogRange, Splice, View
-from sessionstore_server.backends.sqlite import SqliteBackend, database
+from sessionstore_server.backends.sqlite import SqliteBackend
 from sessionstore_server.backends.sqlite.readers import THREADS
 from sessionstore_server.backends.sqlite.short_reads import MAX_BYTES, MAX_KNOWN, MAX_RECORDS, ShortReads
 
@@ -31,28 +31,9 @@ async def backend(path: Path) -> AsyncIterator[SqliteBackend]:
     await backend.aclose()
 
 
-@asynccontextmanager
-async def no_threads(backend: SqliteBackend) -> AsyncIterator[None]:
-    """Keep all threads that read busy."""
-    assert backend._opened is not None
-    may_end = threading.Event()
-    waiting = [backend._opened.readers.submit(may_end.wait) for _ in range(THREADS)]
-    try:
-        yield
-    finally:
-        may_end.set()
-        await asyncio.gather(*waiting)
-
-
 async def needs_thread(backend: SqliteBackend, reading: Coroutine[None, None, object]) -> bool:
-    """Carry out a read, and tell whether it waited for a thread."""
-    async with no_threads(backend):
-        task = asyncio.create_task(reading)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        has_waited = not task.done()
-    await task
-    return has_waited
+    assert backend._opened is not None
+    return await busy_threads.needs_thread(backend._opened.readers.submit, THREADS, reading)
 
 
 async def read(backend: SqliteBackend, start: int, *names: str) -> View:
@@ -65,7 +46,8 @@ async def test_what_was_read_before_needs_no_thread(backend: SqliteBackend) -> N
     await backend.commit(KEY, TURN)
     await read(backend, 0, "session")
     await backend.commit(KEY, TURN)
-    assert not await needs_thread(backend, read(backend, 4, "session"))
+    for _ in range(2):
+        assert not await needs_thread(backend, read(backend, 4, "session"))
     view = await read(backend, 4, "session")
     assert (view.revision, view.documents, view.logs["messages"].length) == (2, {"session": b"state"}, 8)
 
@@ -121,11 +103,21 @@ async def test_it_leaves_nothing_behind_that_holds_up_others(backend: SqliteBack
 async def test_its_errors_are_those_of_all(backend: SqliteBackend, path: Path) -> None:
     await backend.commit(KEY, TURN)
     await read(backend, 4, "session")
-    with database.connect(path) as connection:
-        connection.execute("DROP TABLE segments")
-    connection.close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE segments")
     with pytest.raises(StorageError, match="segments"):
         await read(backend, 4, "session")
+
+
+async def test_it_does_not_wait_on_the_event_loop(backend: SqliteBackend) -> None:
+    """Neither for other processes, nor to open the file again: a thread does."""
+    await backend.commit(KEY, TURN)
+    await read(backend, 4, "session")
+    assert backend._opened is not None
+    connection = backend._opened.readers._impatient
+    assert connection.execute("PRAGMA busy_timeout").fetchone() == (0,)
+    connection.close()
+    assert await needs_thread(backend, read(backend, 4, "session"))
 
 
 def test_what_is_known_is_bounded() -> None:

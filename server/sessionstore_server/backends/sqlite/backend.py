@@ -13,6 +13,7 @@ while it is in use call `backup`. All processes share one feed, which tells of `
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,9 +72,10 @@ class SqliteBackend(Backend):
         try:
             self.incarnation = await asyncio.to_thread(database.prepare, self._path)
             connection = await asyncio.to_thread(database.connect_to_write, self._path)
+            impatient = await asyncio.to_thread(database.connect_for_short_reads, self._path)
         except (Error, OSError) as error:
             raise database.described(self._path, error) from error
-        self._opened = _Opened(Writer(self._path, connection, self._wakes), Readers(self._path))
+        self._opened = _Opened(Writer(self._path, connection, self._wakes), Readers(self._path, impatient))
 
     @override
     async def aclose(self) -> None:
@@ -106,10 +108,11 @@ class SqliteBackend(Backend):
         if revision is not None:
             return await self._read(step)
         asked = key, names, tuple(ranges)
-        is_short = self._short_reads.has(asked, ranges)
-        view = self._check_open().readers.read_here(step) if is_short else await self._read(step)
-        self._short_reads.note(asked, view)
-        return view
+        if self._short_reads.has(asked, ranges):
+            # What stands in its way, a thread waits for, or tells of.
+            with suppress(Error):
+                return self._noted(asked, self._check_open().readers.read_here(step))
+        return self._noted(asked, await self._read(step))
 
     @override
     async def history(self, key: Key) -> Sequence[Commit]:
@@ -219,6 +222,10 @@ class SqliteBackend(Backend):
         if self._opened is None:
             raise StoreClosedError(self.name)
         return self._opened
+
+    def _noted(self, asked: tuple[Key, Sequence[str], Sequence[str]], view: View | None) -> View | None:
+        self._short_reads.note(asked, view)
+        return view
 
     async def _read(self, step: Callable[[Connection], T]) -> T:
         return await self._check_open().readers.read(step)

@@ -67,10 +67,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def connect_to_write(path: Path) -> WritingConnection:
     """Open the connection of the writer, for any thread, though for one at a time."""
-    connection = _connected(path, WritingConnection)
     # `patiently` waits for other processes; it looks more often than SQLite would.
-    connection.execute("PRAGMA busy_timeout = 0")
-    return connection
+    return _impatient(_connected(path, WritingConnection))
+
+
+def connect_for_short_reads(path: Path) -> sqlite3.Connection:
+    """Open a connection that never waits for other processes, for any thread, though for one at a time."""
+    return _impatient(_connected(path, sqlite3.Connection))
 
 
 def check_ours(connection: sqlite3.Connection, path: Path) -> bool:
@@ -142,6 +145,11 @@ def _connected(path: Path, kind: type[C]) -> C:
     except sqlite3.Error:
         connection.close()
         raise
+    return connection
+
+
+def _impatient(connection: C) -> C:
+    connection.execute("PRAGMA busy_timeout = 0")
     return connection
 
 

@@ -31,8 +31,9 @@ one alone, a read that waits for the disk would hold up all others."""
 class Readers:
     """Reads a file. To be called from the event loop that made it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, impatient: sqlite3.Connection) -> None:
         self._path = path
+        self._impatient = impatient
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Job] = []
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
@@ -48,15 +49,15 @@ class Readers:
             thread.start()
 
     def read_here(self, step: Callable[[sqlite3.Connection], T]) -> T:
-        """Carry out a short step on the state of now, without a thread. Errors: those of the step; StorageError."""
+        """Carry out a short step on the state of now, without a thread.
+
+        Errors: those of the step; `sqlite3.Error`, also while another process is in the way: then a thread may wait.
+        """
+        self._impatient.execute("BEGIN")
         try:
-            connection = self.begin()
-            try:
-                return step(connection)
-            finally:
-                self._take_back(connection)
-        except (sqlite3.Error, OSError) as error:
-            raise database.described(self._path, error) from error
+            return step(self._impatient)
+        finally:
+            self._impatient.rollback()
 
     def read(self, step: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Carry out a step on the state of now. Errors: those of the step; StorageError; StoreClosedError."""
@@ -101,6 +102,7 @@ class Readers:
             self._tasks.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+        self._impatient.close()
         while self._idle:
             self._idle.pop().close()
 
